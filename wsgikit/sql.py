@@ -1,0 +1,1291 @@
+"""`TableModel`: a SQLAlchemy Core table as a `wsgikit.model.Model`.
+
+Use it alone wherever validated rows are wanted without any HTTP: in a script, a worker,
+or another framework.
+
+    from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
+    from wsgikit.sql import TableModel
+
+    engine = create_engine("sqlite://")
+    people = Table("people", MetaData(), Column("id", Integer, primary_key=True),
+                   Column("name", String(80), nullable=False))
+    people.create(engine)
+    model = TableModel(people, engine)
+    assert model.create({"name": "Ada"}) == {"id": 1, "name": "Ada"}
+
+How it works, in four rules:
+
+1. *Reading.*  Statements are built once, with bound parameters.  A column is read as its
+   type says, except where that could fail or show another value than the stored one:
+   SQLite keeps anything in any column, so there the stored value itself is fetched and
+   converted here, cell by cell; what does not convert is shown as it is.
+2. *Writing.*  One transaction: lock the row, compare its key and version exactly, check
+   the values against it, write, and read back what was stored.  Databases compare texts
+   with collations, so the key of the row that was found is compared in Python too.
+3. *Restrictions.*  The condition of `TableModel.restrict` is part of every statement.
+4. *Errors.*  They are sorted by the database's own code (`_KINDS`), and name fields.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy import types as sqltypes
+
+from wsgikit.model import (
+    DEFAULT,
+    ConflictError,
+    DeniedError,
+    Field,
+    FieldError,
+    ModelError,
+    NotFoundError,
+    Page,
+    Reference,
+    Row,
+    StoreError,
+    UnavailableError,
+    Unfit,
+    ValidationError,
+    Values,
+    VersionError,
+    clean,
+    encode_key,
+    immutable,
+    make_page,
+    read_position,
+    version_of,
+)
+from wsgikit.query import (
+    Cursor,
+    Query,
+    QueryError,
+    decode_cursor,
+    describe_ordering,
+    encode_cursor,
+)
+
+Loader = Callable[[Any], Any]
+
+#: Rows that `TableModel.stream` fetches at a time.
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column with what is needed to read and write it."""
+
+    field: Field
+    column: sa.Column[Any]
+    #: What is selected, and the same in a form that no driver can fail on.
+    expression: sa.ColumnElement[Any]
+    careful: sa.ColumnElement[Any]
+    #: Turns what was fetched into the row's value; `None` where it is that already.
+    load: Loader | None
+    careful_load: Loader | None
+    #: The type that binds a value.
+    store: sqltypes.TypeEngine[Any]
+
+
+class TableModel:
+    """A table as a model.
+
+    Args:
+        table: A Core `Table`, or a declarative class.
+        engine: Where the table is.  Nothing is executed before the first request.
+        readable: The columns that exist for clients; all by default.  The primary key
+            is always readable.
+        writable: The columns that clients may set; all readable ones by default.
+            Computed columns and the version column never are.
+        label: The column that stands for a row in titles; by default the first text
+            column outside the key.
+        version: An integer column that counts the changes of a row.  Without one, a
+            row's version is a digest of its readable values.
+        page_size: Rows of a page when the query does not say.
+        max_page_size: The most rows of a page; a larger limit is clamped to it.
+        read_only: `True`, or a sentence that says why nothing may be written.
+
+    A table without a primary key is read-only.
+
+    Raises:
+        ValueError: If an option names a column that the table does not have.
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        engine: sa.Engine,
+        *,
+        readable: Sequence[str] | None = None,
+        writable: Sequence[str] | None = None,
+        label: str | None = None,
+        version: str | None = None,
+        page_size: int = 50,
+        max_page_size: int = 1000,
+        read_only: bool | str = False,
+    ) -> None:
+        self.table: sa.Table = getattr(table, "__table__", table)
+        self.engine = engine
+        self.page_size = page_size
+        self.max_page_size = max_page_size
+        self.name = str(self.table.name)
+        self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
+        self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
+        self._dialect = engine.dialect.name
+        self._version = version
+        self._rows: sa.ColumnElement[bool] | None = None
+        self._columns = self._choose(readable, writable)
+        self.label = label or self._first_text()
+        self._known(filter(None, [label, version]))
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The readable columns, in the table's order."""
+        return tuple(column.field for column in self._columns)
+
+    def restrict(
+        self,
+        rows: sa.ColumnElement[bool] | None = None,
+        hidden: Iterable[str] = (),
+        read_only: bool | str = False,
+    ) -> "TableModel":
+        """Give a narrower model of the same table.
+
+        Args:
+            rows: A condition that is part of every statement: other rows do not exist.
+            hidden: Columns that do not exist.
+            read_only: As for the model itself; it cannot be lifted again.
+
+        Raises:
+            ValueError: If a hidden column is unknown, or part of the key.
+        """
+        hidden = set(hidden)
+        self._known(hidden)
+        if hidden & set(self.key):
+            raise ValueError("a key column cannot be hidden: rows would have no URL")
+        narrower = TableModel.__new__(type(self))
+        narrower.__dict__.update(
+            {name: value for name, value in vars(self).items() if name not in _PREPARED}
+        )
+        narrower._columns = [c for c in self._columns if c.field.name not in hidden]
+        narrower.read_only = self.read_only or read_only
+        narrower.label = None if self.label in hidden else self.label
+        if rows is not None:
+            narrower._rows = rows if self._rows is None else sa.and_(self._rows, rows)
+        return narrower
+
+    # -- reading ---------------------------------------------------------------------
+
+    def list(self, query: Query) -> Page:
+        """See `wsgikit.model.Model.list`: one statement, at most limit + 1 rows."""
+        limit = min(query.limit or self.page_size, self.max_page_size)
+        if not self.key:
+            return self._list_by_offset(query.cursor, limit)
+        cursor = read_position(query.cursor, self._ordering, self._key_fields)
+        statement, parameters = self._page_statement(cursor)
+        with self._session("list") as connection:
+            rows = self._fetch(connection, statement, {**parameters, "page_rows": limit + 1})
+        if cursor is not None and cursor.backward:
+            rows = rows[::-1]
+        return make_page(rows, limit, cursor, self._ordering, self.key)
+
+    def stream(self, query: Query) -> Iterator[Row]:
+        """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator."""
+        with self._session("list") as connection:
+            options = {"stream_results": True, "yield_per": CHUNK}
+            statement = self._statements[False][0]
+            for row in connection.execute(statement, execution_options=options):
+                yield self._row(row, careful=False)
+
+    def retrieve(self, key: Any) -> Row:
+        """See `wsgikit.model.Model.retrieve`: one statement."""
+        key = self._as_key(key)
+        with self._session("retrieve") as connection:
+            return self._find(connection, self._retrieve_statement, key)
+
+    def version(self, row: Row) -> str:
+        """Give the version of a row that was read: 22 characters, or its version column."""
+        if self._version is not None and self._version in row:
+            return str(row[self._version])
+        return version_of(row)
+
+    # -- writing ---------------------------------------------------------------------
+
+    def create(self, values: Values) -> Row:
+        """See `wsgikit.model.Model.create`."""
+        self._require_writable()
+        attempt = clean(self.fields, values)
+        with self._session("create", attempt) as connection:
+            statement = sa.insert(self.table).values(self._bind(attempt, creating=True))
+            key = connection.execute(statement).inserted_primary_key
+            if key is None or None in tuple(key):
+                raise ValidationError([FieldError(self.key[0], "required", "A key is required.")])
+            return self._stored(connection, tuple(key))
+
+    def update(self, key: Any, values: Values, version: str | None = None) -> Row:
+        """See `wsgikit.model.Model.update`."""
+        self._require_writable()
+        attempt: Row = {}
+        with self._session("update", attempt) as connection:
+            row, condition = self._lock(connection, self._as_key(key), version)
+            fields = [immutable(f) if f.name in self.key else f for f in self.fields]
+            changes = clean(fields, values, current=row)
+            if not changes:
+                return row
+            attempt.update(row, **changes)
+            statement = sa.update(self.table).where(condition).values(self._bind(changes))
+            if connection.execute(statement).rowcount == 0:
+                raise VersionError(row)
+            return self._stored(connection, self._stored_key(row))
+
+    def delete(self, key: Any, version: str | None = None) -> None:
+        """See `wsgikit.model.Model.delete`."""
+        self._require_writable()
+        with self._session("delete") as connection:
+            row, condition = self._lock(connection, self._as_key(key), version)
+            if connection.execute(sa.delete(self.table).where(condition)).rowcount == 0:
+                raise VersionError(row)
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            reason = self.read_only if isinstance(self.read_only, str) else "It is read-only."
+            raise DeniedError(reason)
+
+    def _lock(
+        self, connection: sa.Connection, key: tuple[Any, ...], version: str | None
+    ) -> tuple[Row, sa.ColumnElement[bool]]:
+        """Take the row for this transaction; give it, and the condition to write it by."""
+        if self._dialect == "sqlite":
+            # A write that touches nothing takes SQLite's one write lock, whatever way the
+            # engine begins transactions: nobody can write between our read and our write.
+            connection.execute(self._touch_nothing)
+        row = self._find(connection, self._lock_statement, key)
+        if version is not None and version != self.version(row):
+            raise VersionError(row)
+        conditions = [
+            column.column == sa.bindparam(None, row[column.field.name], type_=column.store)
+            for column in self._key_columns
+        ]
+        if self._version is not None:
+            conditions.append(self.table.c[self._version] == row.get(self._version))
+        return row, sa.and_(*conditions, *self._restriction)
+
+    def _stored(self, connection: sa.Connection, key: tuple[Any, ...]) -> Row:
+        """Read back what was written; what is then out of sight may not be written."""
+        parameters = {f"key_{n}": value for n, value in enumerate(key)}
+        rows = self._fetch(connection, self._retrieve_statement, parameters)
+        if not rows:
+            message = "The row would be outside of what you may see."
+            raise ValidationError([FieldError("", "check", message)])
+        return rows[0]
+
+    def _bind(self, values: Row, *, creating: bool = False) -> dict[str, Any]:
+        """Prepare values for a statement."""
+        by_name = {column.field.name: column for column in self._columns}
+        bound = {name: self._bind_value(by_name[name], value) for name, value in values.items()}
+        if self._version is not None:
+            column = self.table.c[self._version]
+            if not creating:
+                bound[self._version] = column + 1
+            elif column.default is None and column.server_default is None:
+                bound[self._version] = 1
+        return bound
+
+    def _bind_value(self, column: _Column, value: Any) -> Any:
+        if value is DEFAULT:
+            return _default_of(column.column, self._dialect)
+        if value is None:
+            # Not JSON's null, which SQLAlchemy would make of it in a JSON column.
+            return sa.null()
+        return sa.bindparam(None, value, type_=column.store, unique=True)
+
+    # -- statements, built once --------------------------------------------------------
+
+    @cached_property
+    def _restriction(self) -> Sequence[sa.ColumnElement[bool]]:
+        return () if self._rows is None else (self._rows,)
+
+    @cached_property
+    def _key_columns(self) -> Sequence[_Column]:
+        by_name = {column.field.name: column for column in self._columns}
+        return [by_name[name] for name in self.key]
+
+    @cached_property
+    def _key_fields(self) -> Sequence[Field]:
+        return [column.field for column in self._key_columns]
+
+    @cached_property
+    def _ordering(self) -> str:
+        return describe_ordering(self.name, self.key)
+
+    @cached_property
+    def _select(self) -> sa.Select[Any]:
+        return sa.select(*_labelled(c.expression for c in self._columns)).where(*self._restriction)
+
+    @cached_property
+    def _retrieve_statement(self) -> sa.Select[Any]:
+        return self._select.where(
+            *[
+                column.column == sa.bindparam(f"key_{n}", type_=column.store)
+                for n, column in enumerate(self._key_columns)
+            ]
+        )
+
+    @cached_property
+    def _lock_statement(self) -> sa.Select[Any]:
+        return self._retrieve_statement.with_for_update()
+
+    @cached_property
+    def _touch_nothing(self) -> sa.Delete:
+        return sa.delete(self.table).where(sa.false())
+
+    @cached_property
+    def _statements(self) -> Mapping[bool, tuple[sa.Select[Any], sa.Select[Any]]]:
+        """The whole list, and a page beyond a position; by direction (backward?)."""
+        result = {}
+        for backward in (False, True):
+            order = [c.column.desc() if backward else c.column.asc() for c in self._key_columns]
+            whole = self._select.order_by(*order)
+            position = [
+                sa.bindparam(f"position_{n}", type_=column.store)
+                for n, column in enumerate(self._key_columns)
+            ]
+            result[backward] = whole, whole.where(self._beyond(position, backward))
+        return result
+
+    @cached_property
+    def _pages(self) -> Mapping[bool | None, sa.Select[Any]]:
+        """The first page, and the pages after (False) and before (True) a position."""
+        rows = sa.bindparam("page_rows", type_=sa.Integer())
+        return {
+            None: self._statements[False][0].limit(rows),
+            False: self._statements[False][1].limit(rows),
+            True: self._statements[True][1].limit(rows),
+        }
+
+    def _page_statement(self, cursor: Cursor | None) -> tuple[sa.Select[Any], dict[str, Any]]:
+        if cursor is None:
+            return self._pages[None], {}
+        if all(_fits(f, value) for f, value in zip(self._key_fields, cursor.position, strict=True)):
+            parameters = {f"position_{n}": value for n, value in enumerate(cursor.position)}
+            return self._pages[cursor.backward], parameters
+        # SQLite: a key that is null, or of another type than its column's.
+        position = [
+            sa.null() if value is None else sa.literal(value, sqltypes.NullType())
+            for value in cursor.position
+        ]
+        statement = self._statements[cursor.backward][0]
+        rows = sa.bindparam("page_rows", type_=sa.Integer())
+        return statement.where(self._beyond(position, cursor.backward)).limit(rows), {}
+
+    def _beyond(self, position: Sequence[Any], backward: bool) -> sa.ColumnElement[bool]:
+        """The condition for rows after (or before) a position in key order.
+
+        (a, b) > (x, y) is written a >= x AND (a > x OR a = x AND b > y): the first part is
+        a range that every database finds in an index.  SQLite sorts nulls first.
+        """
+        columns = [column.column for column in self._key_columns]
+        steps = []
+        for n, (column, value) in enumerate(zip(columns, position, strict=True)):
+            equal = [c == v for c, v in zip(columns[:n], position[:n], strict=True)]
+            steps.append(sa.and_(*equal, _past(column, value, backward)))
+        if len(columns) == 1 or isinstance(position[0], sa.Null):
+            return sa.or_(*steps)
+        first = columns[0] <= position[0] if backward else columns[0] >= position[0]
+        if columns[0].nullable and backward:
+            first = sa.or_(first, columns[0].is_(None))
+        return sa.and_(first, sa.or_(*steps))
+
+    def _list_by_offset(self, text: str | None, limit: int) -> Page:
+        """Page rows that have no key: by an offset inside the cursor."""
+        ordering = describe_ordering(self.name, ["offset"])
+        offset = 0
+        if text is not None:
+            cursor = decode_cursor(text, ordering, 1)
+            start = cursor.position[0]
+            if not isinstance(start, int) or not 0 <= start < 2**62:
+                raise QueryError("cursor", "is not one that this collection gave.")
+            offset = max(0, start - limit) if cursor.backward else start
+        with self._session("list") as connection:
+            parameters = {"page_rows": limit + 1, "page_start": offset}
+            rows = self._fetch(connection, self._offset_statement, parameters)
+        more = len(rows) > limit
+        after = encode_cursor(Cursor((offset + limit,)), ordering) if more else None
+        before = encode_cursor(Cursor((offset,), True), ordering) if offset else None
+        return Page(rows[:limit], after, before)
+
+    @cached_property
+    def _offset_statement(self) -> sa.Select[Any]:
+        order = [c.column for c in self._columns if c.field.kind in _SORTABLE]
+        rows = sa.bindparam("page_rows", type_=sa.Integer())
+        start = sa.bindparam("page_start", type_=sa.Integer())
+        return self._select.order_by(*order).limit(rows).offset(start)
+
+    # -- rows ----------------------------------------------------------------------------
+
+    def _find(
+        self, connection: sa.Connection, statement: sa.Select[Any], key: tuple[Any, ...]
+    ) -> Row:
+        parameters = {f"key_{n}": value for n, value in enumerate(key)}
+        wanted = encode_key(key)
+        for row in self._fetch(connection, statement, parameters):
+            # The database may have said yes too easily: 'a' = 'A ' in many collations.
+            if encode_key(self._stored_key(row)) == wanted:
+                return row
+        raise NotFoundError(key)
+
+    def _fetch(
+        self, connection: sa.Connection, statement: sa.Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[Row]:
+        try:
+            rows = connection.execute(statement, parameters).all()
+            return [self._row(row, careful=False) for row in rows]
+        except _CONVERSION_ERRORS as error:
+            if not _is_unreadable(error):
+                raise
+        careful = statement.with_only_columns(
+            *_labelled(c.careful for c in self._columns), maintain_column_froms=True
+        )
+        return [self._row(row, careful=True) for row in connection.execute(careful, parameters)]
+
+    def _row(self, values: Sequence[Any], *, careful: bool) -> Row:
+        row = dict(zip(self._names, values, strict=True))
+        for name, load in self._loaders[careful]:
+            value = row[name]
+            if value is not None:
+                row[name] = load(value)
+        return row
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        return [column.field.name for column in self._columns]
+
+    @cached_property
+    def _loaders(self) -> Mapping[bool, Sequence[tuple[str, Loader]]]:
+        return {
+            False: [(c.field.name, c.load) for c in self._columns if c.load],
+            True: [(c.field.name, c.careful_load) for c in self._columns if c.careful_load],
+        }
+
+    def _stored_key(self, row: Row) -> tuple[Any, ...]:
+        return tuple(row[name] for name in self.key)
+
+    def _as_key(self, key: Any) -> tuple[Any, ...]:
+        parts: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+        if not self.key or len(parts) != len(self.key):
+            raise NotFoundError(key)
+        for field, value in zip(self._key_fields, parts, strict=True):
+            try:
+                if not _fits(field, value) or field.check(value) is None:
+                    raise NotFoundError(key)
+            except Unfit as error:
+                raise NotFoundError(key) from error
+        return parts
+
+    # -- columns ---------------------------------------------------------------------------
+
+    def _choose(
+        self, readable: Sequence[str] | None, writable: Sequence[str] | None
+    ) -> Sequence[_Column]:
+        self._known([*(readable or ()), *(writable or ())])
+        result = []
+        for column in self.table.columns:
+            name = str(column.key)
+            if readable is not None and name not in readable and name not in self.key:
+                continue
+            field = field_of(column, self._dialect)
+            if name == self._version:
+                field = replace(field, writable=False, required=False, has_default=True)
+            elif writable is not None and name not in writable:
+                field = replace(field, writable=False, required=False)
+            result.append(_column_of(column, field, self._dialect))
+        return result
+
+    def _known(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.table.c:
+                columns = ", ".join(str(column.key) for column in self.table.c)
+                raise ValueError(f"{self.name} has no column {name!r}; it has {columns}")
+
+    def _first_text(self) -> str | None:
+        texts = (f.name for f in self.fields if f.kind == "text" and f.name not in self.key)
+        return next(texts, None)
+
+    # -- errors ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _session(self, action: str, attempt: Row | None = None) -> Iterator[sa.Connection]:
+        """One transaction; what the database refuses is raised as the model's errors.
+
+        Args:
+            action: The verb, which tells what a violated foreign key means.
+            attempt: The row as it was to be stored, which tells which reference is missing.
+        """
+        committing = False
+        try:
+            with self.engine.connect() as connection:
+                try:
+                    yield connection
+                    committing = action not in ("list", "retrieve")
+                    if committing:
+                        connection.commit()
+                except exc.DBAPIError as error:
+                    raise self._sort(error, connection, action, attempt or {}) from error
+        except exc.DBAPIError as error:
+            raise UnavailableError("The database cannot be reached.") from error
+        except exc.TimeoutError as error:
+            raise UnavailableError("All database connections are busy.", 1) from error
+        except exc.SQLAlchemyError as error:
+            raise StoreError("The database failed.") from error
+        except UnavailableError as error:
+            if committing and isinstance(error.__cause__, exc.DBAPIError):
+                unknown = "The connection was lost while saving: it may or may not be saved."
+                if error.__cause__.connection_invalidated:
+                    raise UnavailableError(unknown) from error
+            raise
+
+    def _sort(
+        self, error: exc.DBAPIError, connection: sa.Connection, action: str, attempt: Row
+    ) -> ModelError:
+        code, text = _code_of(error)
+        kind = _KINDS.get(code) or _KINDS.get(code[:2]) or _guess(error, text)
+        if kind == "reference" and action == "delete":
+            kind = "in_use"
+        if kind in _REFUSALS:
+            refusal, message = _REFUSALS[kind]
+            names = self._names_in(kind, error, text)
+            if kind == "reference" and not names:
+                names = self._missing_references(connection, attempt)
+            visible = [name for name in names if name in self._names] or [""]
+            return refusal([FieldError(name, kind, message) for name in visible])
+        if kind == "busy":
+            return UnavailableError("The database is busy; nothing was changed.", 1)
+        if kind == "away":
+            return UnavailableError("The database cannot be reached, or has no such table.")
+        if kind == "denied":
+            return DeniedError("The database does not allow this.")
+        return StoreError("The database failed.")
+
+    def _names_in(self, kind: str, error: exc.DBAPIError, text: str) -> Sequence[str]:
+        """Find the columns that an error speaks of."""
+        if kind == "in_use":
+            return []
+        diagnosis = getattr(error.orig, "diag", None)
+        if diagnosis is not None:
+            text = diagnosis.message_detail or ""
+            if diagnosis.column_name:
+                return self._keys_of([diagnosis.column_name])
+            if diagnosis.constraint_name in self._constraints:
+                return self._constraints[diagnosis.constraint_name]
+        if self._dialect == "sqlite":
+            _, _, rest = text.partition(": ")
+            prefix = f"{self.name}."
+            names = [name.removeprefix(prefix) for name in rest.split(", ")]
+            return self._keys_of(names) or self._constraints.get(rest.strip("'"), [])
+        for pattern in _COLUMNS_IN_MESSAGES:
+            if match := pattern.search(text):
+                found = match[1].removeprefix(f"{self.name}.")
+                names = [name.strip('`" ') for name in found.split(", ")]
+                return self._constraints.get(found) or self._keys_of(names)
+        return []
+
+    @cached_property
+    def _constraints(self) -> Mapping[str, Sequence[str]]:
+        """The columns of each named constraint and index."""
+        result = {"PRIMARY": list(self.key)}
+        for item in (*self.table.constraints, *self.table.indexes):
+            columns = [str(column.key) for column in getattr(item, "columns", ())]
+            name = getattr(item, "name", None)
+            if name and columns:
+                result[str(name)] = columns
+        return result
+
+    def _keys_of(self, names: Iterable[str]) -> Sequence[str]:
+        keys = {column.name: str(column.key) for column in self.table.columns}
+        return [keys[name] for name in names if name in keys]
+
+    def _missing_references(self, connection: sa.Connection, attempt: Row) -> Sequence[str]:
+        """Find the references to rows that do not exist: SQLite does not tell which."""
+        missing: list[str] = []
+        for constraint in self.table.foreign_key_constraints:
+            pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
+            values = [attempt.get(name) for name, _column in pairs]
+            if None in values or DEFAULT in values:
+                continue
+            condition = [c == v for (_name, c), v in zip(pairs, values, strict=True)]
+            if connection.execute(sa.select(sa.literal(1)).where(*condition)).first() is None:
+                missing.extend(name for name, _column in pairs)
+        return missing
+
+
+#: What `TableModel.restrict` must not take over.
+_PREPARED = {name for name, value in vars(TableModel).items() if isinstance(value, cached_property)}
+
+_SORTABLE = frozenset("text integer float decimal boolean date datetime time uuid enum".split())
+
+
+def _labelled(expressions: Iterable[sa.ColumnElement[Any]]) -> Sequence[sa.Label[Any]]:
+    # By number: the names of a foreign database's columns may be anything.
+    return [expression.label(f"value_{n}") for n, expression in enumerate(expressions)]
+
+
+def _past(column: sa.Column[Any], value: Any, backward: bool) -> sa.ColumnElement[bool]:
+    """The condition for a column to lie beyond a value; SQLite's nulls come first."""
+    if isinstance(value, sa.Null):
+        return sa.false() if backward else column.is_not(None)
+    before: sa.ColumnElement[bool] = column < value
+    if not backward:
+        return sa.and_(column > value)
+    return sa.or_(before, column.is_(None)) if column.nullable else before
+
+
+def _default_of(column: sa.Column[Any], dialect: str) -> Any:
+    """Give what a new row would get, for use in an UPDATE."""
+    default: Any = column.default
+    if default is not None:
+        return default.arg(None) if default.is_callable else default.arg
+    server: Any = column.server_default
+    if dialect != "sqlite":
+        return sa.text("DEFAULT")
+    # SQLite has no DEFAULT keyword in UPDATE: give the expression itself.
+    return sa.literal(server.arg) if isinstance(server.arg, str) else server.arg
+
+
+# -- types: a column as a field ------------------------------------------------------------
+
+_INT64 = (-(2**63), 2**63 - 1)
+#: The ranges of whole numbers, by the names of types.  SQLite stores 64 bits in all of them.
+_RANGES = {
+    "TINYINT": (-(2**7), 2**7 - 1),
+    "SmallInteger": (-(2**15), 2**15 - 1),
+    "MEDIUMINT": (-(2**23), 2**23 - 1),
+    "BigInteger": _INT64,
+    "Integer": (-(2**31), 2**31 - 1),
+}
+
+#: SQLAlchemy's types as kinds: the first that a type is an instance of.
+_TYPE_KINDS: tuple[tuple[type[Any], str], ...] = (
+    (sqltypes.PickleType, "other"),
+    (sqltypes.Interval, "interval"),
+    (sqltypes.Enum, "enum"),
+    (sqltypes.String, "text"),
+    (sqltypes.Boolean, "boolean"),
+    (sqltypes.Integer, "integer"),
+    (sqltypes.Float, "float"),
+    (sqltypes.Numeric, "decimal"),
+    (sqltypes.DateTime, "datetime"),
+    (sqltypes.Date, "date"),
+    (sqltypes.Time, "time"),
+    (sqltypes.LargeBinary, "binary"),
+    (sqltypes._Binary, "binary"),
+    (sqltypes.Uuid, "uuid"),
+    (sqltypes.JSON, "json"),
+    (sqltypes.ARRAY, "array"),
+)
+
+
+def field_of(column: sa.Column[Any], dialect: str) -> Field:
+    """Describe a column as a field.
+
+    Args:
+        column: A column of a table.
+        dialect: The name of the database's dialect: limits differ.
+    """
+    kind, limits = _kind_of(column.type, dialect)
+    generated = column.computed is not None or (
+        column.identity is not None and bool(column.identity.always)
+    )
+    counts_up = column is column.table._autoincrement_column
+    has_default = bool(counts_up or column.default is not None or column.server_default is not None)
+    if column.primary_key and kind == "datetime" and type(column.type).__name__ == "DATETIME":
+        if dialect == "sqlite":
+            # A foreign file spells times in its own way, and a key must be met exactly.
+            kind, limits = "text", {}
+    writable = not generated and (kind != "other" or _is_untyped(column.type, dialect))
+    nullable = bool(column.nullable) and not column.primary_key
+    return Field(
+        name=str(column.key),
+        kind=kind,
+        label=str(column.info.get("label", "")),
+        nullable=nullable,
+        required=writable and not nullable and not has_default,
+        writable=writable,
+        has_default=has_default,
+        default=_constant_default(column),
+        hint=column.comment or "",
+        references=_reference_of(column),
+        **limits,
+    )
+
+
+def _is_untyped(type_: sqltypes.TypeEngine[Any], dialect: str) -> bool:
+    return dialect == "sqlite" and isinstance(type_, sqltypes.NullType)
+
+
+def _kind_of(type_: sqltypes.TypeEngine[Any], dialect: str) -> tuple[str, dict[str, Any]]:
+    if _is_decorated(type_):
+        return _kind_of(type_.impl_instance, dialect)  # type: ignore[attr-defined]
+    if type(type_).__name__ == "INTERVAL":
+        return "interval", {}
+    kind = next((kind for cls, kind in _TYPE_KINDS if isinstance(type_, cls)), "other")
+    if type(type_).__name__ == "SET":
+        kind = "other"
+    if kind == "decimal" and not getattr(type_, "asdecimal", True):
+        kind = "float"
+    return kind, _LIMITS[kind](type_, dialect) if kind in _LIMITS else {}
+
+
+def _text_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    multiline = isinstance(type_, sqltypes.Text) or (type_.length or 0) > 255
+    # A reflected MariaDB TEXT has its length in bytes, which the database checks itself.
+    length = None if isinstance(type_, sqltypes.Text) else type_.length
+    return {"length": length, "multiline": multiline}
+
+
+def _integer_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    if type(type_).__name__ == "YEAR":
+        return {"minimum": 1901, "maximum": 2155}
+    low, high = _INT64
+    if dialect != "sqlite":
+        names = [cls.__name__ for cls in type(type_).__mro__]
+        low, high = next(limits for name, limits in _RANGES.items() if name in names)
+    if getattr(type_, "unsigned", False):
+        low, high = 0, high - low
+    return {"minimum": low, "maximum": high}
+
+
+_NUMBERS_BESIDES = {
+    "postgresql": frozenset({"NaN", "Infinity", "-Infinity"}),
+    "sqlite": frozenset({"Infinity", "-Infinity"}),
+}
+
+
+def _float_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    return {"nonfinite": _NUMBERS_BESIDES.get(dialect, frozenset())}
+
+
+def _decimal_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    limits = {"precision": type_.precision, "scale": type_.scale}
+    if type_.precision is not None and type_.scale is None:
+        limits["scale"] = 0  # SQL: NUMERIC(p) has no decimal places
+    if dialect == "postgresql":
+        limits["nonfinite"] = frozenset({"NaN"})
+    if dialect == "sqlite" and (type_.precision is None or type_.precision > 15):
+        # SQLite keeps decimals as 64-bit floats: 15 digits come back as they were.
+        limits = {"precision": 15, "scale": None}
+    return limits
+
+
+def _enum_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    return {"choices": tuple(type_.enums)}
+
+
+def _time_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    # Only PostgreSQL stores an offset.
+    return {"timezone": dialect == "postgresql" and bool(type_.timezone)}
+
+
+def _binary_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    return {"length": type_.length}
+
+
+def _array_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    if (type_.dimensions or 1) > 1:
+        return {}
+    kind, limits = _kind_of(type_.item_type, dialect)
+    return {"items": Field("item", kind, **limits)}
+
+
+_LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
+    "text": _text_limits,
+    "integer": _integer_limits,
+    "float": _float_limits,
+    "decimal": _decimal_limits,
+    "enum": _enum_limits,
+    "datetime": _time_limits,
+    "time": _time_limits,
+    "binary": _binary_limits,
+    "array": _array_limits,
+}
+
+
+def _constant_default(column: sa.Column[Any]) -> Any:
+    default: Any = column.default
+    return default.arg if default is not None and default.is_scalar else None
+
+
+def _reference_of(column: sa.Column[Any]) -> Reference | None:
+    for key in column.foreign_keys:
+        try:
+            target = key.column
+        except exc.SQLAlchemyError:
+            continue  # the other table was not described
+        alone = key.constraint is None or len(key.constraint.elements) == 1
+        if alone and list(target.table.primary_key.columns) == [target]:
+            return Reference(str(target.table.name), str(target.key))
+    return None
+
+
+# -- cells: what is fetched, and what it means ---------------------------------------------
+
+
+def _column_of(column: sa.Column[Any], field: Field, dialect: str) -> _Column:
+    own: sqltypes.TypeEngine[Any] = column.type
+    store = _store_type(own, field, dialect)
+    raw: sa.ColumnElement[Any] = sa.type_coerce(column, sqltypes.NullType())
+    if _is_decorated(own):
+        return _Column(field, column, column, raw, _load_plain, _load_plain, own)
+    load = _SQLITE_LOADERS.get(field.kind) if dialect == "sqlite" else _LOADERS.get(field.kind)
+    if dialect == "sqlite":
+        if field.kind == "decimal" and field.scale:
+            load = _DecimalLoader(field.scale)
+        if field.kind == "text":
+            as_bytes = sa.type_coerce(sa.cast(column, sqltypes.LargeBinary), sqltypes.NullType())
+            return _Column(field, column, raw, as_bytes, None, _load_undecodable, store)
+        return _Column(field, column, raw, raw, load, load, store)
+    if field.kind == "enum":
+        text = sa.type_coerce(column, sqltypes.String())
+        return _Column(field, column, text, text, None, None, store)
+    as_text = sa.cast(column, sqltypes.Text if dialect == "postgresql" else sqltypes.CHAR)
+    if field.kind == "interval" or (field.kind == "other" and dialect == "postgresql"):
+        return _Column(field, column, as_text, as_text, load, load, store)
+    if field.kind == "boolean":
+        # MariaDB's TINYINT(1) may hold 2, which is not true.
+        number = column if dialect == "postgresql" else sa.type_coerce(column, sa.Integer())
+        return _Column(field, column, number, number, load, load, store)
+    typed = sa.type_coerce(column, store)
+    if field.kind in ("date", "datetime", "time"):
+        return _Column(field, column, typed, as_text, load, _TextLoader(field), store)
+    return _Column(field, column, typed, typed, load, load, store)
+
+
+def _is_decorated(type_: sqltypes.TypeEngine[Any]) -> bool:
+    """Whether a project's own type converts the values."""
+    ours = sqltypes.PickleType | sqltypes.Interval
+    return isinstance(type_, sqltypes.TypeDecorator) and not isinstance(type_, ours)
+
+
+def _store_type(
+    own: sqltypes.TypeEngine[Any], field: Field, dialect: str
+) -> sqltypes.TypeEngine[Any]:
+    if field.kind == "uuid" and isinstance(own, sqltypes.Uuid):
+        return sqltypes.Uuid(as_uuid=True, native_uuid=own.native_uuid)
+    if field.kind == "enum" and dialect != "postgresql":
+        return sqltypes.String()
+    if field.kind == "decimal":
+        if dialect == "sqlite":
+            return sqltypes.Numeric(asdecimal=False)
+        return sqltypes.Numeric(own.precision, own.scale)  # type: ignore[attr-defined]
+    if isinstance(own, sqltypes.PickleType):
+        return sqltypes.LargeBinary()  # never unpickled: a pickle is a program
+    if field.kind == "text" and not isinstance(own, sqltypes.String):
+        return sqltypes.String()
+    return own
+
+
+def _load_date(value: Any) -> Any:
+    return _parsed(date.fromisoformat, _DATE, value)
+
+
+def _load_datetime(value: Any) -> Any:
+    return _parsed(datetime.fromisoformat, _DATETIME, value)
+
+
+def _load_time(value: Any) -> Any:
+    return _parsed(time.fromisoformat, _TIME, value)
+
+
+#: What SQLAlchemy and SQLite's own date functions write; anything else is shown as it is.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{3}|\.\d{6})?)?", re.ASCII)
+_DATETIME = re.compile(rf"{_DATE.pattern}[ T]{_TIME.pattern}", re.ASCII)
+
+
+def _parsed(parse: Callable[[str], Any], pattern: re.Pattern[str], value: Any) -> Any:
+    if isinstance(value, str) and pattern.fullmatch(value):
+        try:
+            return parse(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _load_epoch_interval(value: Any) -> Any:
+    moment = _load_datetime(value)
+    return moment - datetime(1970, 1, 1) if isinstance(moment, datetime) else value
+
+
+def _load_boolean(value: Any) -> Any:
+    return bool(value) if isinstance(value, int) and value in (0, 1) else value
+
+
+def _load_decimal(value: Any) -> Any:
+    if isinstance(value, int):
+        return Decimal(value)
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+class _DecimalLoader:
+    """Read a decimal that SQLite keeps as a float: 1.1 of NUMERIC(10, 2) is 1.10."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def __call__(self, value: Any) -> Any:
+        value = _load_decimal(value)
+        if isinstance(value, Decimal) and value.is_finite():
+            places = -int(value.as_tuple().exponent)
+            if places < self.scale and value.adjusted() + self.scale < 28:
+                return round(value, self.scale)
+        return value
+
+
+def _load_uuid(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value):
+        return UUID(hex=value)
+    return value
+
+
+def _load_json(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+def _load_undecodable(value: Any) -> Any:
+    """Read a text that was fetched as bytes, since some text of its column is not UTF-8."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
+_PG_INTERVAL = re.compile(
+    r"(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?:(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)(?:\.(?P<fraction>\d+))?)?",
+    re.ASCII,
+)
+
+
+def _load_interval(value: Any) -> Any:
+    """Read an interval that was fetched as text.
+
+    One of months or years is no fixed time, and stays as it is.
+    """
+    match = _PG_INTERVAL.fullmatch(value)
+    if match is None:
+        return _load_epoch_interval(value)  # MariaDB has no intervals
+    clock = timedelta(
+        hours=int(match["hours"] or 0),
+        minutes=int(match["minutes"] or 0),
+        seconds=int(match["seconds"] or 0),
+        microseconds=int((match["fraction"] or "").ljust(6, "0")),
+    )
+    return timedelta(days=int(match["days"] or 0)) + (-clock if match["sign"] == "-" else clock)
+
+
+class _TextLoader:
+    """Read the text of a value that the driver could not convert."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+
+    def __call__(self, value: Any) -> Any:
+        try:
+            # PostgreSQL writes +00 for +00:00.
+            return self.field.read(re.sub(r"([+-]\d\d)$", r"\1:00", str(value)))
+        except Unfit:
+            return value
+
+
+_PLAIN_TYPES = (str, int, float, Decimal, date, time, timedelta, UUID, bytes, dict, list)
+
+
+def _load_plain(value: Any) -> Any:
+    """Keep what renderers know; anything else as its text."""
+    return value if isinstance(value, _PLAIN_TYPES) else str(value)
+
+
+_SQLITE_LOADERS: dict[str, Loader] = {
+    "boolean": _load_boolean,
+    "date": _load_date,
+    "datetime": _load_datetime,
+    "time": _load_time,
+    "interval": _load_epoch_interval,
+    "decimal": _load_decimal,
+    "uuid": _load_uuid,
+    "json": _load_json,
+    "array": _load_json,
+}
+
+_LOADERS: dict[str, Loader] = {
+    "boolean": _load_boolean,
+    "interval": _load_interval,
+    "array": _load_plain,
+    "other": _load_plain,
+}
+
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "text": str,
+    "integer": int,
+    "float": (float, int),
+    "decimal": Decimal,
+    "boolean": bool,
+    "date": date,
+    "datetime": datetime,
+    "time": time,
+    "interval": timedelta,
+    "uuid": UUID,
+    "binary": bytes,
+    "enum": str,
+    "other": (str, int, float),
+}
+
+
+def _fits(field: Field, value: Any) -> bool:
+    """Whether a value has the Python type of its field, so that it can be bound as such."""
+    if isinstance(value, bool) and field.kind != "boolean":
+        return False
+    return isinstance(value, _PYTHON_TYPES.get(field.kind, ()))
+
+
+# -- errors: the databases' own codes ----------------------------------------------------------
+
+_CONVERSION_ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, exc.DBAPIError)
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether a stored value, not the statement, was at fault."""
+    if not isinstance(error, exc.DBAPIError):
+        return True
+    code, text = _code_of(error)
+    # psycopg's own errors in converting have no SQLSTATE; sqlite3 says so in words only.
+    return "decode to UTF-8" in text or (isinstance(error, exc.DataError) and not code)
+
+
+def _code_of(error: exc.DBAPIError) -> tuple[str, str]:
+    """Give the code of an error: SQLite's name, the SQLSTATE, or MariaDB's number; and its text."""
+    orig: Any = error.orig
+    text = str(orig)
+    name = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
+    if name:
+        return str(name), text
+    if orig is not None and len(orig.args) > 1 and isinstance(orig.args[0], int):
+        return str(orig.args[0]), str(orig.args[1])
+    return "", text
+
+
+def _guess(error: exc.DBAPIError, text: str) -> str:
+    """Sort an error without a code of use."""
+    if error.connection_invalidated or (
+        isinstance(error, exc.OperationalError) and ("no such " in text or not _code_of(error)[0])
+    ):
+        return "away"
+    return "unique" if isinstance(error, exc.IntegrityError) else ""
+
+
+#: SQLite error names, SQLSTATEs (or their two-digit classes) and MariaDB error numbers.
+_KINDS: dict[str, str] = {
+    # https://sqlite.org/rescode.html
+    "SQLITE_CONSTRAINT_UNIQUE": "unique",
+    "SQLITE_CONSTRAINT_PRIMARYKEY": "unique",
+    "SQLITE_CONSTRAINT_ROWID": "unique",
+    "SQLITE_CONSTRAINT_NOTNULL": "required",
+    "SQLITE_CONSTRAINT_FOREIGNKEY": "reference",
+    "SQLITE_CONSTRAINT_CHECK": "check",
+    "SQLITE_CONSTRAINT_TRIGGER": "check",
+    "SQLITE_CONSTRAINT_DATATYPE": "type",
+    "SQLITE_MISMATCH": "type",
+    "SQLITE_TOOBIG": "length",
+    "SQLITE_BUSY": "busy",
+    "SQLITE_BUSY_RECOVERY": "busy",
+    "SQLITE_BUSY_SNAPSHOT": "busy",
+    "SQLITE_BUSY_TIMEOUT": "busy",
+    "SQLITE_LOCKED": "busy",
+    "SQLITE_LOCKED_SHAREDCACHE": "busy",
+    "SQLITE_CANTOPEN": "away",
+    "SQLITE_NOTADB": "away",
+    "SQLITE_CORRUPT": "away",
+    "SQLITE_FULL": "away",
+    "SQLITE_IOERR": "away",
+    "SQLITE_READONLY": "denied",
+    "SQLITE_READONLY_DBMOVED": "away",
+    "SQLITE_READONLY_DIRECTORY": "denied",
+    "SQLITE_PERM": "denied",
+    # PostgreSQL, appendix A
+    "23505": "unique",
+    "23P01": "unique",
+    "23503": "reference",
+    "23502": "required",
+    "23514": "check",
+    "P0001": "check",
+    "22001": "length",
+    "22003": "range",
+    "22008": "range",
+    "22": "type",
+    "40": "busy",
+    "55P03": "busy",
+    "57014": "busy",
+    "57": "away",
+    "08": "away",
+    "53": "away",
+    "28": "away",
+    "3D": "away",
+    "42P01": "away",
+    "42703": "away",
+    "42501": "denied",
+    "25006": "denied",
+    # https://mariadb.com/kb/en/mariadb-error-code-reference/
+    "1062": "unique",
+    "1586": "unique",
+    "1452": "reference",
+    "1216": "reference",
+    "1451": "in_use",
+    "1217": "in_use",
+    "1048": "required",
+    "1364": "required",
+    "4025": "check",
+    "3819": "check",
+    "1644": "check",
+    "1406": "length",
+    "1264": "range",
+    "1690": "range",
+    "1265": "type",
+    "1366": "type",
+    "1292": "type",
+    "1205": "busy",
+    "1213": "busy",
+    "1969": "busy",
+    "1040": "away",
+    "1044": "away",
+    "1045": "away",
+    "1049": "away",
+    "1053": "away",
+    "1146": "away",
+    "1054": "away",
+    "1927": "away",
+    "2002": "away",
+    "2003": "away",
+    "2006": "away",
+    "2013": "away",
+    "1142": "denied",
+    "1143": "denied",
+    "1290": "denied",
+    "1792": "denied",
+}
+
+_REFUSALS: dict[str, tuple[Callable[[list[FieldError]], ModelError], str]] = {
+    "unique": (ConflictError, "Another row has this value already."),
+    "reference": (ConflictError, "There is no such row to refer to."),
+    "in_use": (ConflictError, "Other rows refer to this one."),
+    "required": (ValidationError, "A value is required."),
+    "check": (ValidationError, "The value breaks a rule of the database."),
+    "length": (ValidationError, "Is too long for the database."),
+    "range": (ValidationError, "Is outside of what the database can store."),
+    "type": (ValidationError, "Is not a value that the database can store here."),
+}
+
+#: Where messages name columns: PostgreSQL's detail, then MariaDB's sentences.
+_COLUMNS_IN_MESSAGES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\((.+?)\)=\(",
+        r"for key '(.+?)'$",
+        r"FOREIGN KEY \((.+?)\)",
+        r"CONSTRAINT `(.+?)`",
+        r"[Cc]olumn '(.+?)'",
+        r"Field '(.+?)'",
+        r"column `[^`]*`\.`[^`]*`\.`(.+?)`",
+    )
+)
+
+
+# -- reflection --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table or view of an existing database.
+
+    Attributes:
+        table: The reflected table; `None` if it cannot be read.
+        name: Its name.
+        is_view: Whether it is a view.
+        problem: Why it cannot be read; empty if it can.
+    """
+
+    table: sa.Table | None
+    name: str
+    is_view: bool
+    problem: str = ""
+
+
+def read_tables(
+    engine: sa.Engine, progress: Callable[[int, int, str], None] | None = None
+) -> list[FoundTable]:
+    """Reflect every table and view of a database's default schema, in order of name.
+
+    Args:
+        engine: The database.
+        progress: Called before each table with how many are done, how many there are, and
+            the name of the one that comes.
+
+    Raises:
+        UnavailableError: If the database cannot be reached.
+    """
+    try:
+        inspector = sa.inspect(engine)
+        views = set(inspector.get_view_names())
+        if engine.dialect.name == "postgresql":
+            views |= set(inspector.get_materialized_view_names())
+        names = sorted(views | set(inspector.get_table_names()))
+    except exc.SQLAlchemyError as error:
+        raise UnavailableError("The database cannot be reached.") from error
+    metadata = sa.MetaData()
+    found = []
+    for done, name in enumerate(names):
+        if progress is not None:
+            progress(done, len(names), name)
+        found.append(_read_table(engine, metadata, name, name in views))
+    return found
+
+
+def _read_table(engine: sa.Engine, metadata: sa.MetaData, name: str, is_view: bool) -> FoundTable:
+    try:
+        with warnings.catch_warnings():
+            # Types and indexes that SQLAlchemy does not know: such columns are read-only.
+            warnings.simplefilter("ignore", exc.SAWarning)
+            table = sa.Table(name, metadata, autoload_with=engine)
+            _mark_plain_keys(engine, table)
+    except exc.SQLAlchemyError as error:
+        return FoundTable(None, name, is_view, str(error).splitlines()[0])
+    return FoundTable(table, name, is_view)
+
+
+def _mark_plain_keys(engine: sa.Engine, table: sa.Table) -> None:
+    """Tell SQLAlchemy of integer keys that SQLite does not count up.
+
+    Only a key declared exactly INTEGER does (https://sqlite.org/rowidtable.html); one
+    declared INT gets NULL.
+    """
+    key = list(table.primary_key.columns)
+    if engine.dialect.name != "sqlite" or len(key) != 1:
+        return
+    with engine.connect() as connection:
+        quoted = engine.dialect.identifier_preparer.quote(table.name)
+        rows = connection.exec_driver_sql(f"PRAGMA table_info({quoted})").all()
+        declared = {row[1]: str(row[2]).upper() for row in rows}
+    if declared.get(key[0].name) != "INTEGER":
+        key[0].autoincrement = False
+        table.primary_key._reload(table.primary_key.columns)
