@@ -1,0 +1,624 @@
+"""Turn data into representations, and bodies into data: what all media types share.
+
+A media type is a name, a renderer and a parser.
+A renderer is any callable `renderer(value, request)` that returns bytes, or an iterable of
+bytes when the result can be large.
+A parser is any callable `parser(request)` that returns a value, or raises `ParseError`.
+
+Use this module alone when an application of your own should answer in several formats::
+
+    from webob.dec import wsgify
+    from wsgikit.media import MediaType, respond
+
+    def write_text(value, request):
+        return f"{value}\\n".encode()
+
+    media = [MediaType("text/plain", write_text)]
+
+    @wsgify
+    def app(request):
+        return respond("Hello", request, media)
+
+Wherever `media` is an argument, one `MediaType` or several may be given, the preferred one
+first.
+
+Which media type answers: `?format=json` in the query string wins, because a link must be able
+to ask; then `Accept` decides (RFC 9110, 12.5.1); without either, or when `Accept` cannot be
+read, the first media type answers.
+At equal quality a type that `Accept` names beats one that only a wildcard covers, since clients
+that send `application/json, text/plain, */*` want JSON.
+An empty `format=` counts as absent, as plain HTML forms send every input.
+
+Reads `wsgikit.parsed` and writes it (the parsed body, so that a body is read once), writes
+`wsgi.input` and `CONTENT_LENGTH` (the body stays readable for whoever comes next), and gives
+the renderer of a problem page an environ with `wsgikit.action` set to `problem`.
+"""
+
+import html
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from itertools import chain
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+from wsgiref.types import WSGIApplication
+
+from webob import Request, Response
+from webob.acceptparse import create_accept_header
+from webob.exc import (
+    HTTPBadRequest,
+    HTTPException,
+    HTTPLengthRequired,
+    HTTPNotAcceptable,
+    HTTPRequestEntityTooLarge,
+    HTTPUnsupportedMediaType,
+)
+
+Renderer: TypeAlias = Callable[[Any, Request], bytes | Iterable[bytes]]
+Parser: TypeAlias = Callable[[Request], Any]
+Headers: TypeAlias = Iterable[tuple[str, str]] | Mapping[str, str]
+
+#: Bytes of a body that a parser reads unless told otherwise: 1 MiB.
+MAX_BODY = 2**20
+#: Parameters of a query string, and fields of a form. What Django allows, too.
+MAX_FIELDS = 1000
+
+#: RFC 5789, 3.1 and the Linked Data Platform, 7.1: which header answers which method. For the
+#: others a response's Accept says the same (RFC 9110, 12.5.1).
+_ACCEPTED_BY_METHOD = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
+
+_CHUNK = 2**16
+_ABSENT = object()
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_HEADER_NAME = re.compile(_TOKEN)
+_UNSAFE_VALUE = re.compile(r"[\x00\r\n]|[^\x00-\xff]")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTENT_TYPE = re.compile(rf"[ \t]*+({_TOKEN}/{_TOKEN})[ \t]*+")
+_PARAMETER = re.compile(
+    rf';[ \t]*+(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*+)"))?[ \t]*+', re.DOTALL
+)
+
+_log = logging.getLogger(__name__)
+
+
+class ParseError(ValueError):
+    """A body cannot be read; the message is a sentence for whoever sent it."""
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """A name, a renderer and a parser.
+
+    Attributes:
+        name: As in `Content-Type`, such as `text/html`.
+        renderer: `renderer(value, request)` returns bytes or an iterable of bytes. May have
+            `assets`, a mapping of names to `Asset`, which `asset()` serves.
+        parser: `parser(request)` returns a value or raises `ParseError`. May have
+            `content_types`, the names that it reads; without them it reads `name`.
+    """
+
+    name: str
+    renderer: Renderer | None = None
+    parser: Parser | None = None
+
+    @property
+    def format(self) -> str:
+        """The short name for `?format=`: `html`, `ndjson` for `application/x-ndjson`."""
+        subtype = self.name.partition(";")[0].strip().lower().partition("/")[2]
+        return subtype.partition("+")[0].removeprefix("x-")
+
+    @property
+    def content_types(self) -> tuple[str, ...]:
+        """What the parser reads, in lower case; empty without a parser."""
+        if self.parser is None:
+            return ()
+        names = getattr(self.parser, "content_types", (self.name,))
+        return tuple(name.lower() for name in names)
+
+
+Media: TypeAlias = MediaType | Iterable[MediaType]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that came with a form.
+
+    Attributes:
+        filename: What the client calls it, without directories; never a path to write to.
+        content_type: What the client says it is; nobody has checked.
+        data: All of its bytes.
+    """
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+class Form(dict[str, str | Upload | list[str | Upload]]):
+    """The fields of a form by name: texts that still need converting, and uploads.
+
+    A name that was sent more than once has a list, in the order sent.
+    """
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A static file that belongs to a renderer, such as the style sheet of its pages.
+
+    Attributes:
+        content_type: Sent as it is.
+        body: All of it.
+        version: A hash of the body. A URL with this as `v` can be cached for ever.
+    """
+
+    content_type: str
+    body: bytes
+    version: str
+
+
+def media_types(media: Media | None) -> tuple[MediaType, ...]:
+    """Return one media type, several or None as a tuple."""
+    if isinstance(media, MediaType):
+        return (media,)
+    return () if media is None else tuple(media)
+
+
+# -- which media type answers ----------------------------------------------------------------
+
+
+def negotiate(request: Request, media: Media) -> MediaType:
+    """Choose the media type to answer with: by `?format=`, else by `Accept`.
+
+    Raises:
+        HTTPBadRequest: The query string cannot be read, or has several `format`.
+        HTTPNotAcceptable: Nothing on offer is wanted; the answer names what is.
+        ValueError: No media type in *media* has a renderer.
+    """
+    offers = {offer.name: offer for offer in media_types(media) if offer.renderer is not None}
+    if not offers:
+        raise ValueError("No media type with a renderer was given; give one, such as JSON.")
+    wanted = _format(request)
+    if wanted:
+        return _by_format(wanted, offers)
+    name = _choose(request.environ.get("HTTP_ACCEPT", ""), tuple(offers))
+    if name is None:
+        raise HTTPNotAcceptable(f"None of the wanted media types is here: {', '.join(offers)}.")
+    return offers[name]
+
+
+def _by_format(wanted: str, offers: Mapping[str, MediaType]) -> MediaType:
+    for offer in offers.values():
+        if offer.format == wanted:
+            return offer
+    known = ", ".join(offer.format for offer in offers.values())
+    raise HTTPNotAcceptable(f"There is no format {wanted[:50]!r} here: {known}.")
+
+
+# A few dozen headers cover all browsers and libraries; parsing one costs more than a dispatch.
+@lru_cache(maxsize=256)
+def _choose(accept: str, names: tuple[str, ...]) -> str | None:
+    """Return the name that an `Accept` header likes best, None when it wants none of them."""
+    header = create_accept_header(accept.strip(" \t") or None)
+    offers = header.acceptable_offers(names)
+    if not offers:
+        return None
+    named = {wanted.partition(";")[0].lower() for wanted, *_ in header.parsed or ()}
+    best: str = max(offers, key=lambda offer: (offer[1], offer[0].lower() in named))[0]
+    return best
+
+
+def _format(request: Request) -> str:
+    """Return the value of `?format=`, empty when there is none."""
+    query = request.environ.get("QUERY_STRING", "")
+    # An encoded name (%66ormat) is the same name, so only these two prove its absence.
+    if "format" not in query and "%" not in query:
+        return ""
+    values = [value for name, value in _query(query) if name == "format"]
+    if len(values) > 1:
+        raise HTTPBadRequest("The parameter format is given more than once; give it once.")
+    return values[0] if values else ""
+
+
+def _query(query: str) -> list[tuple[str, str]]:
+    if _BROKEN_ESCAPE.search(query):
+        raise HTTPBadRequest("The query string has a % that is not followed by two hex digits.")
+    try:
+        # PEP 3333: raw bytes arrive as if they were Latin-1.
+        text = query.encode("latin-1").decode("utf-8")
+        return parse_qsl(text, True, errors="strict", separator="&", max_num_fields=MAX_FIELDS)
+    except UnicodeError as error:
+        raise HTTPBadRequest("The query string is not UTF-8.") from error
+    except ValueError as error:
+        raise HTTPBadRequest(f"The query string has over {MAX_FIELDS} parameters.") from error
+
+
+# -- bodies ----------------------------------------------------------------------------------
+
+
+def parse_body(request: Request, media: Media) -> Any:
+    """Parse the body with the media type that reads its `Content-Type`; once a request.
+
+    Raises:
+        HTTPUnsupportedMediaType: No parser reads it, it is not UTF-8, or it is compressed.
+            `Accept-Post`, `Accept-Patch` or `Accept` says what is read.
+        HTTPBadRequest: It cannot be read; the detail says why.
+        HTTPRequestEntityTooLarge: It is over a limit of the parser.
+    """
+    environ = request.environ
+    value = environ.get("wsgikit.parsed", _ABSENT)
+    if value is _ABSENT:
+        parser = _parser(request, media_types(media))
+        try:
+            value = parser(request)
+        except ParseError as error:
+            raise HTTPBadRequest(str(error)) from error
+        environ["wsgikit.parsed"] = value
+    return value
+
+
+def _parser(request: Request, media: tuple[MediaType, ...]) -> Parser:
+    header = request.environ.get("CONTENT_TYPE") or ""
+    if not header:
+        raise _unsupported(request, media, "The request does not say its Content-Type.")
+    try:
+        name, parameters = parse_content_type(header)
+    except ParseError as error:
+        raise _unsupported(request, media, str(error)) from error
+    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise _unsupported(request, media, "Only the charset utf-8 is read.")
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise _unsupported(request, media, "Only a body without Content-Encoding is read.")
+    for offer in media:
+        if offer.parser is not None and name in offer.content_types:
+            return offer.parser
+    raise _unsupported(request, media, f"A body of the type {name} is not read here.")
+
+
+def _unsupported(
+    request: Request, media: tuple[MediaType, ...], reason: str
+) -> HTTPUnsupportedMediaType:
+    accepted = ", ".join(name for offer in media for name in offer.content_types)
+    if not accepted:
+        return HTTPUnsupportedMediaType(f"{reason} No body is read here.")
+    header = _ACCEPTED_BY_METHOD.get(request.method, "Accept")
+    # RFC 9110, 15.5.16: a coding that is not read is answered with Accept-Encoding.
+    headers = [(header, accepted), ("Accept-Encoding", "identity")]
+    return HTTPUnsupportedMediaType(f"{reason} Send one of: {accepted}.", headers)
+
+
+def parse_content_type(header: str) -> tuple[str, dict[str, str]]:
+    """Split a `Content-Type` into its name, in lower case, and its parameters.
+
+    Raises:
+        ParseError: It is not as RFC 9110, 8.3.1 has it, or repeats a parameter.
+    """
+    start = _CONTENT_TYPE.match(header)
+    if start is None:
+        raise ParseError("The Content-Type is not like type/subtype.")
+    parameters: dict[str, str] = {}
+    position = start.end()
+    while position < len(header):
+        match = _PARAMETER.match(header, position)
+        if match is None:
+            raise ParseError("The parameters of the Content-Type cannot be read.")
+        position = match.end()
+        name, token, quoted = match.groups()
+        if name is not None:
+            value = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+            if parameters.setdefault(name.lower(), value) is not value:
+                raise ParseError(f"The Content-Type has several parameters {name.lower()}.")
+    return start[1].lower(), parameters
+
+
+def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
+    """Read the whole body, and leave it there to be read again.
+
+    Args:
+        limit: Bytes.
+
+    Raises:
+        HTTPRequestEntityTooLarge: It is longer than *limit*.
+        HTTPBadRequest: It ends before its `Content-Length`, or that is not a number.
+        HTTPLengthRequired: It is chunked, and this server does not say where it ends.
+    """
+    environ = request.environ
+    length = _length(environ.get("CONTENT_LENGTH") or "")
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    if chunked and length is not None:
+        # RFC 9112, 6.3: such a message ought to be handled as an error.
+        raise HTTPBadRequest("The body has a Content-Length and a Transfer-Encoding.")
+    if length is None:
+        body = _read_to_the_end(environ, limit, chunked)
+    elif length > limit:
+        raise _too_large(limit)
+    else:
+        body = _read(environ, length)
+        if len(body) < length:
+            raise HTTPBadRequest(f"The body ends after {len(body)} of {length} bytes.")
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return body
+
+
+def _read_to_the_end(environ: dict[str, Any], limit: int, chunked: bool) -> bytes:
+    if not environ.get("wsgi.input_terminated"):
+        if chunked:
+            # wsgiref and uWSGI would give an empty body here, which is not what was sent.
+            raise HTTPLengthRequired("Send the body with a Content-Length; it is chunked.")
+        return b""  # RFC 9112, 6.3: without either header there is no body.
+    body = _read(environ, limit + 1)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _length(text: str) -> int | None:
+    text = text.strip(" \t")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise HTTPBadRequest("The Content-Length is not a number.")
+    # int() refuses 4,300 digits, and nobody has 10**18 bytes.
+    return int(text) if len(text) <= 18 else 10**18
+
+
+def _read(environ: dict[str, Any], size: int) -> bytes:
+    """Read *size* bytes, or what there is."""
+    chunks = []
+    try:
+        while size > 0 and (chunk := environ["wsgi.input"].read(min(size, _CHUNK))):
+            chunks.append(chunk)
+            size -= len(chunk)
+    except OSError as error:
+        raise HTTPBadRequest("The body could not be received.") from error
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> HTTPRequestEntityTooLarge:
+    return HTTPRequestEntityTooLarge(f"The body is longer than {limit} bytes.")
+
+
+# -- answers ---------------------------------------------------------------------------------
+
+
+def respond(
+    value: Any, request: Request, media: Media, status: int = 200, headers: Headers = ()
+) -> Response:
+    """Render *value* in the negotiated media type.
+
+    Args:
+        value: What the renderers take.
+        status: One whose response has a body.
+        headers: Added to `Content-Type`, `Content-Length` and `Vary`; they win over the first.
+
+    Raises:
+        HTTPBadRequest, HTTPNotAcceptable: As `negotiate()`.
+        ValueError: A header has a line break, a NUL, or characters beyond Latin-1.
+    """
+    media = media_types(media)
+    offer = negotiate(request, media)
+    assert offer.renderer is not None  # negotiate() offers nothing else
+    body = offer.renderer(value, request)
+    varies = sum(other.renderer is not None for other in media) > 1
+    lines = _header_lines(offer.name, headers, varies)
+    if isinstance(body, bytes):
+        lines.append(("Content-Length", str(len(body))))
+        body = [body]
+    return Response(status=status, headerlist=lines, app_iter=body)
+
+
+def _header_lines(name: str, headers: Headers, varies: bool) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    vary = ["Accept"] if varies else []
+    typed = False
+    for key, value in headers.items() if isinstance(headers, Mapping) else headers:
+        if not is_header(key, value):
+            raise ValueError(f"Not a header line: {key!r}: {value!r}. Percent-encode its value.")
+        if key.lower() == "vary":
+            vary.append(value)
+        elif key.lower() != "content-length":
+            typed = typed or key.lower() == "content-type"
+            lines.append((key, value))
+    if not typed:
+        lines.insert(0, ("Content-Type", _with_charset(name)))
+    if vary:
+        lines.append(("Vary", ", ".join(vary)))
+    return lines
+
+
+def is_header(name: str, value: str) -> bool:
+    """Say whether a header line can be sent as it is: no line breaks, no NUL, Latin-1."""
+    return bool(_HEADER_NAME.fullmatch(name)) and not _UNSAFE_VALUE.search(value)
+
+
+def _with_charset(name: str) -> str:
+    return f"{name}; charset=utf-8" if name.startswith("text/") and ";" not in name else name
+
+
+def answer(result: Any, request: Request, media: Media | None = ()) -> WSGIApplication:
+    """Turn what a view or a collection method returned into a WSGI application.
+
+    Args:
+        result: A WSGI application (returned as it is); text or bytes (HTML, UTF-8); an iterator
+            of either (streamed, a chunk an item); with *media*: what its renderers take.
+
+    Raises:
+        HTTPException: From `respond()`, or what an iterator raises before its first chunk.
+        TypeError: *result* is nothing of these.
+    """
+    if callable(result):
+        app: WSGIApplication = result
+        return app
+    if isinstance(result, str | bytes):
+        body = _chunk(result)
+        length = ("Content-Length", str(len(body)))
+        return Response(headerlist=[_HTML_TYPE, length], app_iter=[body])
+    if isinstance(result, Iterator):
+        return Response(headerlist=[_HTML_TYPE], app_iter=_Stream(result))
+    media = media_types(media)
+    if not media:
+        raise TypeError(
+            f"Cannot answer with {type(result).__name__}: return a response, text, bytes or an "
+            "iterator of those, or give media types that render it (media=[JSON])."
+        )
+    return respond(result, request, media)
+
+
+_HTML_TYPE = ("Content-Type", "text/html; charset=utf-8")
+
+
+class _Stream:
+    """Chunks as bytes. The first is made at once, so that an early error is still an answer."""
+
+    def __init__(self, chunks: Iterator[str | bytes]) -> None:
+        self._source = chunks
+        self._chunks = map(_chunk, chain([next(chunks, b"")], chunks))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Close the iterator (PEP 3333), for the sake of what it holds open."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+def _chunk(chunk: str | bytes) -> bytes:
+    if isinstance(chunk, str):
+        return chunk.encode("utf-8")
+    if isinstance(chunk, bytes):
+        return chunk
+    raise TypeError(f"A stream yields text or bytes, not {type(chunk).__name__}.")
+
+
+def asset(request: Request, media: Media) -> Response | None:
+    """Answer `?format=css`, or another asset of a renderer in *media*; None when it is not one.
+
+    With the asset's version as `v` the answer may be cached for ever, else it is revalidated.
+    """
+    offers = media_types(media)
+    assets: dict[str, Asset] = {}
+    for offer in offers:
+        assets.update(getattr(offer.renderer, "assets", {}))
+    if not assets or request.method not in ("GET", "HEAD"):
+        return None
+    try:
+        wanted = _format(request)
+        versions = [value for name, value in _query(request.query_string) if name == "v"]
+    except HTTPException:
+        return None  # negotiate() is going to say what is wrong with the query string
+    found = assets.get(wanted)
+    if found is None or wanted in (offer.format for offer in offers):
+        return None
+    return _serve(found, versions == [found.version])
+
+
+def _serve(found: Asset, current: bool) -> Response:
+    lines = [
+        ("Content-Type", found.content_type),
+        ("Content-Length", str(len(found.body))),
+        ("Cache-Control", "public, max-age=31536000, immutable" if current else "no-cache"),
+        ("ETag", f'"{found.version}"'),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return Response(headerlist=lines, app_iter=[found.body], conditional_response=True)
+
+
+# -- problems --------------------------------------------------------------------------------
+
+
+def problem(
+    request: Request, error: HTTPException, media: Media | None = (), **members: Any
+) -> Response:
+    """Describe an HTTP error: RFC 9457 JSON for programs, a page for people.
+
+    People are those whose `Accept` prefers HTML, or who asked for `?format=html`; also all who
+    do not say, where HTML is all there is. The page is made by the HTML renderer in *media*
+    (its `problem.html`), or by a minimal one.
+
+    Args:
+        error: Its status, headers and detail (else explanation) are kept. Neither is HTML.
+        members: Further members of the problem, such as `errors`.
+
+    Never raises, so it can stand in an `except` clause.
+    """
+    source = error.wsgi_response
+    title = getattr(error, "title", "") or source.status.partition(" ")[2]
+    detail = getattr(error, "detail", "") or getattr(error, "explanation", "") or title
+    core = {"type": "about:blank", "title": str(title), "status": source.status_int}
+    document = {**core, "detail": str(detail), **members}
+    name, body = _represent(request, document, media_types(media))
+    lines = [("Content-Type", name), ("Content-Length", str(len(body)))]
+    lines += [
+        (key, value)
+        for key, value in source.headerlist
+        if key.lower() not in ("content-type", "content-length", "vary") and is_header(key, value)
+    ]
+    lines.append(("Vary", ", ".join(["Accept", *source.headers.getall("Vary")])))
+    return Response(status=source.status, headerlist=lines, app_iter=[body])
+
+
+def _represent(
+    request: Request, document: dict[str, Any], media: tuple[MediaType, ...]
+) -> tuple[str, bytes]:
+    pages = [offer for offer in media if offer.renderer and offer.format == "html"]
+    others = [offer for offer in media if offer.renderer and offer.format != "html"]
+    if not _wants_page(request, bool(pages and not others)):
+        return "application/problem+json", _problem_json(document)
+    try:
+        for page in pages:
+            return _HTML_TYPE[1], _problem_page(request, document, page)
+    except Exception:
+        _log.exception("The page for a problem could not be rendered: %s", document["title"])
+    return _HTML_TYPE[1], _minimal_page(document)
+
+
+def _wants_page(request: Request, page_first: bool) -> bool:
+    try:
+        wanted = _format(request)
+    except HTTPException:
+        wanted = ""
+    if wanted in ("html", "json"):
+        return wanted == "html"
+    names = ["application/problem+json", "application/json"]
+    names.insert(0 if page_first else 2, "text/html")
+    return _choose(request.environ.get("HTTP_ACCEPT", ""), tuple(names)) == "text/html"
+
+
+def _problem_json(document: dict[str, Any]) -> bytes:
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        _log.exception("The members of a problem cannot be written as JSON.")
+        core = {name: document[name] for name in ("type", "title", "status", "detail")}
+        text = json.dumps(core, default=str)
+    # A lone surrogate cannot be UTF-8; escaped as \udXXX it is JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _problem_page(request: Request, document: dict[str, Any], page: MediaType) -> bytes:
+    environ = {**request.environ, "wsgikit.action": "problem"}
+    # The template variables of the action that failed are none of the problem's.
+    environ.pop("wsgikit.context", None)
+    assert page.renderer is not None  # _represent() takes no other
+    body = page.renderer(document, Request(environ))
+    return body if isinstance(body, bytes) else b"".join(body)
+
+
+def _minimal_page(document: dict[str, Any]) -> bytes:
+    heading = html.escape(f"{document['status']} {document['title']}")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{heading}</title>\n</head>\n<body>\n<main>\n"
+        f"<h1>{heading}</h1>\n<p>{html.escape(str(document['detail']))}</p>\n"
+        f"</main>\n</body>\n</html>\n"
+    )
+    return page.encode("utf-8", "replace")
