@@ -57,8 +57,6 @@ MAX_DIGITS = 4300
 class Text(str):
     """A value as people type it, such as a form field: still to be read by its field's kind."""
 
-    __slots__ = ()
-
 
 class _Default:
     """The type of `DEFAULT`."""
@@ -98,20 +96,20 @@ class NotFoundError(ModelError, KeyError):
     """There is no row of this key."""
 
 
-class ValidationError(ModelError, ValueError):
-    """The values cannot be stored; `errors` has one entry per field."""
+class RefusedError(ModelError):
+    """The values cannot be stored; `errors` says which and why."""
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{e.field}: {e.detail}" for e in self.errors))
 
 
-class ConflictError(ModelError):
-    """The values are right, but clash with other rows; `errors` says where."""
+class ValidationError(RefusedError, ValueError):
+    """The values themselves are wrong; one entry per field."""
 
-    def __init__(self, errors: Iterable[FieldError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("; ".join(f"{e.field}: {e.detail}" for e in self.errors))
+
+class ConflictError(RefusedError):
+    """The values are right, but clash with other rows."""
 
 
 class VersionError(ModelError):

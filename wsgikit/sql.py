@@ -65,6 +65,7 @@ from wsgikit.model import (
     make_page,
     read_position,
     version_of,
+    write_interval,
 )
 from wsgikit.query import (
     Cursor,
@@ -204,8 +205,9 @@ class TableModel:
         with self._session("list") as connection:
             options = {"stream_results": True, "yield_per": CHUNK}
             statement = self._statements[False][0]
-            for row in connection.execute(statement, execution_options=options):
-                yield self._row(row, careful=False)
+            with connection.execute(statement, execution_options=options) as rows:
+                for row in rows:
+                    yield self._row(row, careful=False)
 
     def retrieve(self, key: Any) -> Row:
         """See `wsgikit.model.Model.retrieve`: one statement."""
@@ -227,9 +229,7 @@ class TableModel:
         attempt = clean(self.fields, values)
         with self._session("create", attempt) as connection:
             statement = sa.insert(self.table).values(self._bind(attempt, creating=True))
-            key = connection.execute(statement).inserted_primary_key
-            if key is None or None in tuple(key):
-                raise ValidationError([FieldError(self.key[0], "required", "A key is required.")])
+            key = connection.execute(statement).inserted_primary_key or ()
             return self._stored(connection, tuple(key))
 
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
@@ -276,8 +276,8 @@ class TableModel:
             column.column == sa.bindparam(None, row[column.field.name], type_=column.store)
             for column in self._key_columns
         ]
-        if self._version is not None:
-            conditions.append(self.table.c[self._version] == row.get(self._version))
+        if self._version in row:
+            conditions.append(self.table.c[self._version] == row[self._version])
         return row, sa.and_(*conditions, *self._restriction)
 
     def _stored(self, connection: sa.Connection, key: tuple[Any, ...]) -> Row:
@@ -488,6 +488,8 @@ class TableModel:
             try:
                 if not _fits(field, value) or field.check(value) is None:
                     raise NotFoundError(key)
+                if self._dialect == "postgresql" and "\0" in str(value):
+                    raise NotFoundError(key)  # which PostgreSQL cannot even be asked for
             except Unfit as error:
                 raise NotFoundError(key) from error
         return parts
@@ -548,10 +550,9 @@ class TableModel:
         except exc.SQLAlchemyError as error:
             raise StoreError("The database failed.") from error
         except UnavailableError as error:
-            if committing and isinstance(error.__cause__, exc.DBAPIError):
+            if committing and getattr(error.__cause__, "connection_invalidated", False):
                 unknown = "The connection was lost while saving: it may or may not be saved."
-                if error.__cause__.connection_invalidated:
-                    raise UnavailableError(unknown) from error
+                raise UnavailableError(unknown) from error
             raise
 
     def _sort(
@@ -673,6 +674,13 @@ _RANGES = {
     "Integer": (-(2**31), 2**31 - 1),
 }
 
+#: Types of one database that are no subclass of the general type that they mean.
+_NAMED_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "INTERVAL": ("interval", {}),
+    "YEAR": ("integer", {"minimum": 1901, "maximum": 2155}),
+    "SET": ("other", {}),
+}
+
 #: SQLAlchemy's types as kinds: the first that a type is an instance of.
 _TYPE_KINDS: tuple[tuple[type[Any], str], ...] = (
     (sqltypes.PickleType, "other"),
@@ -707,10 +715,10 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
     )
     counts_up = column is column.table._autoincrement_column
     has_default = bool(counts_up or column.default is not None or column.server_default is not None)
-    if column.primary_key and kind == "datetime" and type(column.type).__name__ == "DATETIME":
-        if dialect == "sqlite":
-            # A foreign file spells times in its own way, and a key must be met exactly.
-            kind, limits = "text", {}
+    reflected = dialect == "sqlite" and type(column.type).__name__ == "DATETIME"
+    if reflected and column.primary_key:
+        # A foreign file spells times in its own way, and a key must be met exactly.
+        kind, limits = "text", {}
     writable = not generated and (kind != "other" or _is_untyped(column.type, dialect))
     nullable = bool(column.nullable) and not column.primary_key
     return Field(
@@ -735,11 +743,9 @@ def _is_untyped(type_: sqltypes.TypeEngine[Any], dialect: str) -> bool:
 def _kind_of(type_: sqltypes.TypeEngine[Any], dialect: str) -> tuple[str, dict[str, Any]]:
     if _is_decorated(type_):
         return _kind_of(type_.impl_instance, dialect)  # type: ignore[attr-defined]
-    if type(type_).__name__ == "INTERVAL":
-        return "interval", {}
+    if type(type_).__name__ in _NAMED_KINDS:
+        return _NAMED_KINDS[type(type_).__name__]
     kind = next((kind for cls, kind in _TYPE_KINDS if isinstance(type_, cls)), "other")
-    if type(type_).__name__ == "SET":
-        kind = "other"
     if kind == "decimal" and not getattr(type_, "asdecimal", True):
         kind = "float"
     return kind, _LIMITS[kind](type_, dialect) if kind in _LIMITS else {}
@@ -753,8 +759,6 @@ def _text_limits(type_: Any, dialect: str) -> dict[str, Any]:
 
 
 def _integer_limits(type_: Any, dialect: str) -> dict[str, Any]:
-    if type(type_).__name__ == "YEAR":
-        return {"minimum": 1901, "maximum": 2155}
     low, high = _INT64
     if dialect != "sqlite":
         names = [cls.__name__ for cls in type(type_).__mro__]
@@ -857,12 +861,17 @@ def _column_of(column: sa.Column[Any], field: Field, dialect: str) -> _Column:
         text = sa.type_coerce(column, sqltypes.String())
         return _Column(field, column, text, text, None, None, store)
     as_text = sa.cast(column, sqltypes.Text if dialect == "postgresql" else sqltypes.CHAR)
-    if field.kind == "interval" or (field.kind == "other" and dialect == "postgresql"):
+    if field.kind == "interval" or (dialect == "postgresql" and field.kind == "other"):
         return _Column(field, column, as_text, as_text, load, load, store)
     if field.kind == "boolean":
         # MariaDB's TINYINT(1) may hold 2, which is not true.
         number = column if dialect == "postgresql" else sa.type_coerce(column, sa.Integer())
         return _Column(field, column, number, number, load, load, store)
+    if field.kind == "other":
+        return _Column(field, column, raw, raw, load, load, store)
+    if field.kind == "time" and dialect != "postgresql":
+        # SQLAlchemy would show MariaDB's 838:59:59 as a time of day.
+        return _Column(field, column, raw, raw, _load_span, _load_span, store)
     typed = sa.type_coerce(column, store)
     if field.kind in ("date", "datetime", "time"):
         return _Column(field, column, typed, as_text, load, _TextLoader(field), store)
@@ -995,6 +1004,13 @@ def _load_interval(value: Any) -> Any:
     return timedelta(days=int(match["days"] or 0)) + (-clock if match["sign"] == "-" else clock)
 
 
+def _load_span(value: Any) -> Any:
+    """Read MariaDB's TIME: a time of day, or else a span that is shown as it is."""
+    if timedelta() <= value < timedelta(days=1):
+        return (datetime.min + value).time()
+    return write_interval(value)
+
+
 class _TextLoader:
     """Read the text of a value that the driver could not convert."""
 
@@ -1003,8 +1019,8 @@ class _TextLoader:
 
     def __call__(self, value: Any) -> Any:
         try:
-            # PostgreSQL writes +00 for +00:00.
-            return self.field.read(re.sub(r"([+-]\d\d)$", r"\1:00", str(value)))
+            # PostgreSQL writes 12:30:00+00 for 12:30:00+00:00.
+            return self.field.read(re.sub(r"(:[0-9.]+[+-]\d\d)$", r"\1:00", str(value)))
         except Unfit:
             return value
 
@@ -1078,12 +1094,10 @@ def _code_of(error: exc.DBAPIError) -> tuple[str, str]:
     """Give the code of an error: SQLite's name, the SQLSTATE, or MariaDB's number; and its text."""
     orig: Any = error.orig
     text = str(orig)
-    name = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
-    if name:
-        return str(name), text
     if orig is not None and len(orig.args) > 1 and isinstance(orig.args[0], int):
         return str(orig.args[0]), str(orig.args[1])
-    return "", text
+    name = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
+    return str(name or ""), text
 
 
 def _guess(error: exc.DBAPIError, text: str) -> str:
@@ -1092,6 +1106,8 @@ def _guess(error: exc.DBAPIError, text: str) -> str:
         isinstance(error, exc.OperationalError) and ("no such " in text or not _code_of(error)[0])
     ):
         return "away"
+    if isinstance(error, exc.DataError):
+        return "type"  # psycopg's own, before it sends anything
     return "unique" if isinstance(error, exc.IntegrityError) else ""
 
 

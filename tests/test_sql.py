@@ -1,0 +1,1053 @@
+"""Tables as models, on SQLite, PostgreSQL and MariaDB."""
+
+import enum
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from wsgikit.model import (
+    DEFAULT,
+    ConflictError,
+    DeniedError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+    Text,
+    UnavailableError,
+    ValidationError,
+    VersionError,
+    to_text,
+)
+from wsgikit.query import Cursor, Query, QueryError, encode_cursor
+from wsgikit.sql import TableModel, read_tables
+
+
+class Colour(enum.Enum):
+    red = 1
+    blue = 2
+
+
+class Shout(sa.types.TypeDecorator[str]):
+    """A project's own type."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return value and value.upper()
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return value and value.upper() + "!"
+
+
+def created(engine: sa.Engine, name: str, *columns: Any, **options: Any) -> Table:
+    table = Table(name, sa.MetaData(), *columns, **options)
+    table.create(engine)
+    return table
+
+
+def people_table(engine: sa.Engine) -> Table:
+    return created(
+        engine,
+        "people",
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), nullable=False),
+        Column("email", String(50), unique=True),
+        Column("age", Integer),
+        CheckConstraint("age >= 0", name="age_is_positive"),
+    )
+
+
+@pytest.fixture
+def people(engine: sa.Engine) -> TableModel:
+    return TableModel(people_table(engine), engine)
+
+
+def codes(error: RefusedError) -> dict[str, str]:
+    return {item.field: item.code for item in error.errors}
+
+
+def refusal(call: Callable[[], Any]) -> tuple[type[RefusedError], dict[str, str]]:
+    with pytest.raises(RefusedError) as caught:
+        call()
+    return type(caught.value), codes(caught.value)
+
+
+class Statements:
+    """What an engine executed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.texts: list[str] = []
+        event.listen(engine, "before_cursor_execute", self.note)
+
+    def note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        self.texts.append(statement)
+
+    def count(self, verb: str) -> int:
+        return sum(text.startswith(verb) for text in self.texts)
+
+
+# -- every standard type -------------------------------------------------------------------
+
+SAMPLES: dict[str, tuple[Any, Any, Any]] = {
+    # name: type, as JSON spells it, as it comes back
+    "string": (String(20), "é漢 ", "é漢 "),
+    "text": (sa.Text(), "\na\nb ", "\na\nb "),
+    "unicode": (sa.Unicode(20), "ü", "ü"),
+    "unicode_text": (sa.UnicodeText(), "ü", "ü"),
+    "integer": (Integer(), -7, -7),
+    "small": (sa.SmallInteger(), 32767, 32767),
+    "big": (sa.BigInteger(), 2**62, 2**62),
+    "float": (sa.Float(), 1.5, 1.5),
+    "double": (sa.Double(), 1e300, 1e300),
+    "numeric": (sa.Numeric(10, 2), "1.10", Decimal("1.10")),
+    "numeric_float": (sa.Numeric(10, 3, asdecimal=False), 1.125, 1.125),
+    "boolean": (sa.Boolean(), False, False),
+    "date": (sa.Date(), "2026-02-28", date(2026, 2, 28)),
+    "datetime": (sa.DateTime(), "2026-02-28T12:30:00", datetime(2026, 2, 28, 12, 30)),
+    "time": (sa.Time(), "12:30:00", time(12, 30)),
+    "interval": (sa.Interval(), "P1DT2H", timedelta(days=1, hours=2)),
+    "enum": (sa.Enum("x", "y", name="letters"), "x", "x"),
+    "enum_class": (sa.Enum(Colour), "red", "red"),
+    "binary": (sa.LargeBinary(), "AAEC", b"\0\1\2"),
+    "json": (sa.JSON(), {"a": [1, None]}, {"a": [1, None]}),
+    "uuid": (sa.Uuid(), str(UUID(int=5)), UUID(int=5)),
+    "uuid_text": (sa.Uuid(as_uuid=False), str(UUID(int=6)), UUID(int=6)),
+    "own": (Shout(), "hey", "HEY!"),
+}
+
+
+@pytest.fixture
+def everything(engine: sa.Engine) -> TableModel:
+    columns = [Column(name, sample[0]) for name, sample in SAMPLES.items()]
+    table = created(engine, "everything", Column("id", Integer, primary_key=True), *columns)
+    return TableModel(table, engine)
+
+
+def test_every_type_is_stored_and_comes_back(everything: TableModel) -> None:
+    row = everything.create({name: sample[1] for name, sample in SAMPLES.items()})
+    assert row == {"id": 1} | {name: sample[2] for name, sample in SAMPLES.items()}
+    assert {name: type(row[name]) for name in SAMPLES} == {
+        name: type(sample[2]) for name, sample in SAMPLES.items()
+    }
+    assert everything.retrieve(1) == row
+    assert list(everything.list(Query()).data) == [row]
+
+
+def test_nulls_of_every_type(everything: TableModel) -> None:
+    row = everything.create(dict.fromkeys(SAMPLES))
+    assert row == {"id": 1} | dict.fromkeys(SAMPLES)
+
+
+def test_what_came_out_and_goes_back_in_changes_nothing(everything: TableModel) -> None:
+    row = everything.create({name: sample[1] for name, sample in SAMPLES.items()})
+    as_json = {
+        name: value if isinstance(value, bool | int | float | dict) else to_text(value)
+        for name, value in row.items()
+    }
+    as_form = {n: Text((to_text(v) or "").replace("\n", "\r\n")) for n, v in row.items()}
+    statements = Statements(everything.engine)
+    version = everything.version(row)
+    assert everything.update(1, as_json, version) == row
+    assert everything.update(1, as_form, version) == row
+    assert statements.count("UPDATE") == 0
+
+
+def test_values_can_be_taken_away_again(everything: TableModel) -> None:
+    everything.create({name: sample[1] for name, sample in SAMPLES.items()})
+    row = everything.update(1, dict.fromkeys(SAMPLES))
+    assert row == {"id": 1} | dict.fromkeys(SAMPLES)
+    with everything.engine.connect() as connection:
+        query = sa.select(sa.func.count()).where(everything.table.c.json.is_(sa.null()))
+        assert connection.execute(query).scalar() == 1
+
+
+def test_fields_describe_the_columns(engine: sa.Engine) -> None:
+    countries = Table("countries", metadata := sa.MetaData(), Column("code", String(2),
+                      primary_key=True))  # fmt: skip
+    table = Table(
+        "cities",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(80), nullable=False, comment="As spoken there."),
+        Column("story", sa.Text),
+        Column("country", ForeignKey(countries.c.code)),
+        Column("kind", sa.Enum("big", "small", name="kinds"), default="small", nullable=False),
+        Column("area", sa.Numeric(8, 1)),
+        Column("double", Integer, sa.Computed("1 + 1")),
+        Column("seen", sa.DateTime(timezone=True)),
+        Column("pickle", sa.PickleType),
+        Column("title", String(5), info={"label": "Honorific"}),
+        Column("whole", sa.Numeric(5)),
+        Column("matrix", sa.ARRAY(Integer, dimensions=2)),
+    )
+    model = TableModel(table, engine)
+    by_name = {field.name: field for field in model.fields}
+    assert (model.name, model.key, model.label, model.read_only) == ("cities", ("id",), "name", 0)
+    assert not by_name["id"].required
+    assert by_name["name"].required
+    assert (by_name["name"].length, by_name["name"].hint) == (80, "As spoken there.")
+    assert by_name["story"].multiline
+    assert by_name["country"].references is not None
+    assert by_name["country"].references.model == "countries"
+    assert by_name["kind"].choices == ("big", "small")
+    assert (by_name["kind"].default, by_name["kind"].required) == ("small", False)
+    assert (by_name["area"].precision, by_name["area"].scale) == (8, 1)
+    assert not by_name["double"].writable
+    assert by_name["seen"].timezone is (engine.dialect.name == "postgresql")
+    assert (by_name["pickle"].kind, by_name["pickle"].writable) == ("other", False)
+    assert by_name["title"].label == "Honorific"
+    assert (by_name["whole"].precision, by_name["whole"].scale) == (5, 0)
+    assert (by_name["matrix"].kind, by_name["matrix"].items) == ("array", None)
+
+
+def test_a_reference_to_an_unknown_or_keyless_column_is_a_plain_value(engine: sa.Engine) -> None:
+    other = Table("other", metadata := sa.MetaData(), Column("id", Integer, primary_key=True),
+                  Column("code", Integer, unique=True))  # fmt: skip
+    table = Table(
+        "t",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("a", ForeignKey("nowhere.id")),
+        Column("b", Integer, ForeignKey(other.c.code)),
+    )
+    fields = {field.name: field for field in TableModel(table, engine).fields}
+    assert fields["a"].references is None
+    assert fields["b"].references is None
+
+
+def test_a_declarative_class_is_a_table_too(sqlite_engine: sa.Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class User(Base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(String(30))
+
+    Base.metadata.create_all(sqlite_engine)
+    assert TableModel(User, sqlite_engine).create({"name": "Ada"}) == {"id": 1, "name": "Ada"}
+
+
+# -- validation and constraints --------------------------------------------------------------
+
+
+def test_every_mistake_is_told_at_once(people: TableModel) -> None:
+    values = {"name": "x" * 21, "age": "old", "zip": 1, "email": 7}
+    assert refusal(lambda: people.create(values)) == (
+        ValidationError,
+        {"zip": "unknown", "name": "length", "email": "type", "age": "type"},
+    )
+
+
+def test_constraints_of_the_database_name_the_field(people: TableModel) -> None:
+    people.create({"name": "Ada", "email": "ada@example.org"})
+    again = {"name": "Bob", "email": "ada@example.org"}
+    assert refusal(lambda: people.create(again)) == (ConflictError, {"email": "unique"})
+    assert refusal(lambda: people.create({"id": 1, "name": "B"})) == (
+        ConflictError,
+        {"id": "unique"},
+    )
+    kind, errors = refusal(lambda: people.update(1, {"age": -1}))
+    assert kind is ValidationError
+    assert list(errors.values()) == ["check"]
+    assert people.retrieve(1)["age"] is None
+
+
+def test_a_missing_value_that_only_the_database_knows_of(engine: sa.Engine) -> None:
+    created(engine, "t", Column("id", Integer, primary_key=True),
+            Column("a b", String(9), nullable=False))  # fmt: skip
+    lenient = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True),
+                    Column("a b", String(9)))  # fmt: skip
+    model = TableModel(lenient, engine)
+    assert refusal(lambda: model.create({"a b": None})) == (ValidationError, {"a b": "required"})
+    assert refusal(lambda: model.create({})) == (ValidationError, {"a b": "required"})
+
+
+def test_a_unique_pair_names_both_fields(engine: sa.Engine) -> None:
+    table = created(engine, "pairs", Column("id", Integer, primary_key=True), Column("a", Integer),
+                    Column("b", Integer), sa.UniqueConstraint("a", "b", name="one_pair"))  # fmt: skip
+    model = TableModel(table, engine)
+    model.create({"a": 1, "b": 2})
+    expected = ConflictError, {"a": "unique", "b": "unique"}
+    assert refusal(lambda: model.create({"a": 1, "b": 2})) == expected
+    hidden = model.restrict(hidden=["a", "b"])
+    other = hidden.create({})
+    assert refusal(lambda: model.update(other["id"], {"a": 1, "b": 2})) == expected
+    assert "a" not in hidden.retrieve(1)
+
+
+@pytest.fixture
+def countries(engine: sa.Engine) -> tuple[TableModel, TableModel]:
+    metadata = sa.MetaData()
+    parents = Table("countries", metadata, Column("code", String(2), primary_key=True),
+                    Column("no", Integer, unique=True))  # fmt: skip
+    children = Table(
+        "cities",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("country", ForeignKey(parents.c.code)),
+        Column("no", Integer, ForeignKey(parents.c.no)),
+    )
+    metadata.create_all(engine)
+    return TableModel(parents, engine), TableModel(children, engine)
+
+
+def test_references_are_kept(countries: tuple[TableModel, TableModel]) -> None:
+    parents, children = countries
+    parents.create({"code": "NZ"})
+    children.create({"country": "NZ"})
+    expected = ConflictError, {"country": "reference"}
+    assert refusal(lambda: children.create({"country": "XX"})) == expected
+    assert refusal(lambda: children.update(1, {"country": "XX"})) == expected
+    parents.update("NZ", {"no": 1})
+    assert refusal(lambda: children.create({"country": "NZ", "no": 9})) == (
+        ConflictError,
+        {"no": "reference"},
+    )
+    assert refusal(lambda: parents.delete("NZ")) == (ConflictError, {"": "in_use"})
+    children.delete(1)
+    parents.delete("NZ")
+    assert parents.list(Query()).data == ()
+
+
+def test_a_default_of_the_database_can_be_restored(engine: sa.Engine) -> None:
+    table = created(
+        engine,
+        "t",
+        Column("id", Integer, primary_key=True),
+        Column("number", Integer, server_default="5"),
+        Column("word", String(9), server_default=sa.text("'x'")),
+        Column("scalar", Integer, default=7),
+        Column("called", Integer, default=lambda: 8),
+    )
+    model = TableModel(table, engine)
+    defaults = {"number": 5, "word": "x", "scalar": 7, "called": 8}
+    assert model.create({}) == {"id": 1, **defaults}
+    model.update(1, {"number": 1, "word": "y", "scalar": 1, "called": 1})
+    assert model.update(1, dict.fromkeys(defaults, DEFAULT)) == {"id": 1, **defaults}
+
+
+# -- keys ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("types", "key", "others"),
+    [
+        ((String(20),), ("Ab",), [("ab",), ("Ab ",), ("AB",), (1,), (None,), (b"Ab",)]),
+        ((Integer(),), (7,), [("7",), (7.5,), (True,), (2**70,), ()]),
+        ((sa.Uuid(),), (UUID(int=7),), [(UUID(int=8),), (str(UUID(int=7)),)]),
+        ((String(9), Integer()), ("a,b", 1), [("a,b",), ("a", 1), ("A,b", 1), (1, "a,b")]),
+        ((sa.Date(),), (date(2026, 1, 1),), [("2026-01-01",), (date(2026, 1, 2),)]),
+        ((sa.LargeBinary(10),), (b"\0\xff",), [(b"\0",)]),
+    ],
+)
+def test_a_key_names_its_row_and_no_other(
+    engine: sa.Engine, types: tuple[Any, ...], key: tuple[Any, ...], others: list[tuple[Any, ...]]
+) -> None:
+    if engine.dialect.name == "mariadb" and isinstance(types[0], sa.LargeBinary):
+        types = (sa.types.BINARY(2),)  # MariaDB wants a length for a key
+    columns = [Column(f"k{n}", type_, primary_key=True) for n, type_ in enumerate(types)]
+    model = TableModel(created(engine, "t", *columns, Column("v", Integer)), engine)
+    row = model.create({**{f"k{n}": value for n, value in enumerate(key)}, "v": 1})
+    assert model.retrieve(key) == row
+    if len(key) == 1:
+        assert model.retrieve(key[0]) == row
+    for other in others:
+        for verb in (model.retrieve, lambda k: model.update(k, {"v": 2}), model.delete):
+            with pytest.raises(NotFoundError):
+                verb(other)
+    assert model.update(key, {"v": 3})["v"] == 3
+    model.delete(key)
+
+
+def test_the_key_of_a_row_cannot_be_changed(people: TableModel) -> None:
+    people.create({"name": "Ada"})
+    assert refusal(lambda: people.update(1, {"id": 2}))[1] == {"id": "read_only"}
+
+
+def test_a_table_without_a_key_is_read_only(engine: sa.Engine) -> None:
+    table = created(engine, "log", Column("line", String(20)), Column("n", Integer))
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), [{"line": "x", "n": n} for n in range(5)])
+    model = TableModel(table, engine)
+    assert model.read_only == "It has no primary key."
+    first = model.list(Query(limit=2))
+    second = model.list(Query(limit=2, cursor=first.next))
+    third = model.list(Query(limit=2, cursor=second.next))
+    assert [[r["n"] for r in page.data] for page in (first, second, third)] == [[0, 1], [2, 3], [4]]
+    assert (first.prev, third.next) == (None, None)
+    assert [r["n"] for r in model.list(Query(limit=2, cursor=third.prev)).data] == [2, 3]
+    for write in (lambda: model.create({}), lambda: model.update(1, {}), lambda: model.delete(1)):
+        with pytest.raises(DeniedError, match="no primary key"):
+            write()
+    with pytest.raises(NotFoundError):
+        model.retrieve(())
+    forged = encode_cursor(Cursor((["x"],)), '["log", "offset"]')
+    with pytest.raises(QueryError):
+        model.list(Query(cursor=forged))
+
+
+def test_a_key_that_was_not_given_is_asked_for(sqlite_engine: sa.Engine) -> None:
+    """SQLite stores NULL in an INT key that it does not count up."""
+    with sqlite_engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id INT PRIMARY KEY, v TEXT)")
+    [found] = read_tables(sqlite_engine)
+    model = TableModel(found.table, sqlite_engine)
+    assert refusal(lambda: model.create({"v": "x"})) == (ValidationError, {"id": "required"})
+    assert model.create({"id": 5, "v": "x"}) == {"id": 5, "v": "x"}
+
+
+def test_a_key_without_a_value_in_the_database(sqlite_engine: sa.Engine) -> None:
+    table = Table("t", sa.MetaData(), Column("id", String(9), primary_key=True, default=None,
+                  server_default=sa.text("NULL")), Column("v", Integer))  # fmt: skip
+    table.create(sqlite_engine)
+    model = TableModel(table, sqlite_engine)
+    with pytest.raises(RefusedError) as caught:
+        model.create({"v": 1})
+    assert codes(caught.value) == {"id": "required"}
+
+
+# -- lost updates ------------------------------------------------------------------------------
+
+
+def test_a_stale_version_is_refused_with_the_row_as_it_is(people: TableModel) -> None:
+    ada = people.create({"name": "Ada"})
+    people.update(1, {"age": 36}, people.version(ada))
+    for write in (lambda: people.update(1, {"age": 37}, people.version(ada)),
+                  lambda: people.delete(1, people.version(ada))):  # fmt: skip
+        with pytest.raises(VersionError) as caught:
+            write()
+        assert caught.value.row["age"] == 36
+
+
+def counted(engine: sa.Engine, **options: Any) -> TableModel:
+    return TableModel(
+        created(engine, "counters", Column("id", Integer, primary_key=True),
+                Column("n", Integer), Column("version", Integer)),
+        engine, **options)  # fmt: skip
+
+
+def test_a_version_column_counts_the_changes(engine: sa.Engine) -> None:
+    model = counted(engine, version="version")
+    row = model.create({"n": 0})
+    assert (row["version"], model.version(row)) == (1, "1")
+    assert model.update(1, {"n": 1}, "1")["version"] == 2
+    assert model.update(1, {"n": 1}, "2")["version"] == 2
+    with pytest.raises(VersionError):
+        model.update(1, {"n": 2}, "1")
+    assert refusal(lambda: model.update(1, {"version": 9}))[1] == {"version": "read_only"}
+    other = Table("counters", sa.MetaData(), Column("id", Integer, primary_key=True),
+                  Column("version", Integer, default=10))  # fmt: skip
+    assert TableModel(other, engine, version="version").create({})["version"] == 10
+    hidden = model.restrict(hidden=["version"])
+    seen = hidden.retrieve(1)
+    assert len(hidden.version(seen)) == 22
+    assert hidden.update(1, {"n": 5}, hidden.version(seen)) == {"id": 1, "n": 5}
+    assert model.retrieve(1)["version"] == 3
+
+
+@pytest.mark.parametrize("version", [None, "version"])
+def test_no_update_is_lost_among_threads(engine: sa.Engine, version: str | None) -> None:
+    model = counted(engine, version=version)
+    model.create({"n": 0})
+    failures: list[Exception] = []
+
+    def increment() -> None:
+        done = 0
+        while done < 20 and not failures:
+            row = model.retrieve(1)
+            try:
+                model.update(1, {"n": row["n"] + 1}, model.version(row))
+                done += 1
+            except (VersionError, UnavailableError):
+                continue
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=increment) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert model.retrieve(1)["n"] == 80
+
+
+# -- restrictions --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(people: TableModel) -> TableModel:
+    people.create({"name": "me", "age": 1, "email": "secret"})
+    people.create({"name": "you", "age": 2})
+    return people.restrict(rows=people.table.c.name == "me", hidden=["email"])
+
+
+def test_other_rows_and_columns_do_not_exist(mine: TableModel) -> None:
+    assert list(mine.list(Query()).data) == [{"id": 1, "name": "me", "age": 1}]
+    assert list(mine.stream(Query())) == [{"id": 1, "name": "me", "age": 1}]
+    assert [field.name for field in mine.fields] == ["id", "name", "age"]
+    for verb in (mine.retrieve, mine.delete, lambda key: mine.update(key, {"age": 5})):
+        with pytest.raises(NotFoundError):
+            verb(2)
+    assert refusal(lambda: mine.create({"name": "me", "email": "x"}))[1] == {"email": "unknown"}
+
+
+def test_nothing_can_be_moved_out_of_sight(mine: TableModel, people: TableModel) -> None:
+    assert refusal(lambda: mine.create({"name": "you"}))[1] == {"": "check"}
+    assert refusal(lambda: mine.update(1, {"name": "you"}))[1] == {"": "check"}
+    assert people.retrieve(1)["name"] == "me"
+    assert len(people.list(Query()).data) == 2
+
+
+def test_hidden_columns_are_not_named_in_errors(people: TableModel) -> None:
+    people.create({"name": "a", "email": "x"})
+    people.create({"name": "b"})
+    with people.engine.begin() as connection:
+        connection.execute(sa.insert(people.table).values(id=9, name="c", email="y"))
+    hidden = people.restrict(hidden=["email"])
+    assert "email" not in hidden.retrieve(1)
+    assert refusal(lambda: people.restrict(hidden=["name"]).create({})) == (
+        ValidationError,
+        {"": "required"},
+    )
+
+
+def test_restrictions_add_up(mine: TableModel) -> None:
+    narrower = mine.restrict(rows=mine.table.c.age > 5, hidden=["name"], read_only="Not now.")
+    assert narrower.list(Query()).data == ()
+    assert [field.name for field in narrower.fields] == ["id", "age"]
+    assert narrower.label is None
+    with pytest.raises(DeniedError, match=r"Not now\."):
+        narrower.create({})
+    with pytest.raises(DeniedError, match="read-only"):
+        mine.restrict(read_only=True).create({})
+
+
+def test_what_cannot_be_restricted_is_refused(people: TableModel) -> None:
+    with pytest.raises(ValueError, match="people has no column 'nosuch'"):
+        people.restrict(hidden=["nosuch"])
+    with pytest.raises(ValueError, match="a key column cannot be hidden"):
+        people.restrict(hidden=["id"])
+
+
+def test_columns_can_be_chosen(people: TableModel) -> None:
+    model = TableModel(people.table, people.engine, readable=["name", "age"], writable=["name"])
+    assert [(f.name, f.writable) for f in model.fields] == [
+        ("id", False),
+        ("name", True),
+        ("age", False),
+    ]
+    assert model.create({"name": "Ada"}) == {"id": 1, "name": "Ada", "age": None}
+    assert refusal(lambda: model.create({"name": "Ada", "age": 1}))[1] == {"age": "read_only"}
+    with pytest.raises(ValueError, match="no column 'agee'"):
+        TableModel(people.table, people.engine, readable=["agee"])
+    with pytest.raises(ValueError, match="no column 'x'"):
+        TableModel(people.table, people.engine, label="x")
+
+
+# -- pages ---------------------------------------------------------------------------------------
+
+
+def walk(model: TableModel, limit: int) -> list[list[Any]]:
+    pages, cursor = [], None
+    while True:
+        page = model.list(Query(limit=limit, cursor=cursor))
+        pages.append([tuple(row[name] for name in model.key) for row in page.data])
+        cursor = page.next
+        if cursor is None:
+            return pages
+
+
+def walk_back(model: TableModel, limit: int) -> list[list[Any]]:
+    """From the last page, reached forwards, to the first."""
+    page = model.list(Query(limit=limit))
+    while page.next:
+        page = model.list(Query(limit=limit, cursor=page.next))
+    pages = [[tuple(row[name] for name in model.key) for row in page.data]]
+    while page.prev:
+        page = model.list(Query(limit=limit, cursor=page.prev))
+        pages.append([tuple(row[name] for name in model.key) for row in page.data])
+    return pages[::-1]
+
+
+def test_pages_of_a_composite_key(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("a", String(5), primary_key=True),
+                    Column("b", Integer, primary_key=True), Column("c", Integer, primary_key=True))  # fmt: skip
+    model = TableModel(table, engine)
+    keys = [(a, b, c) for a in "xy" for b in (1, 2) for c in (1, 2, 3)]
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), [dict(zip("abc", key, strict=True)) for key in keys])
+    for limit in (1, 5, 12, 13):
+        assert sum(walk(model, limit), []) == keys
+        assert sum(walk_back(model, limit), []) == keys
+
+
+def test_a_page_is_one_statement_and_one_row_more(people: TableModel) -> None:
+    with people.engine.begin() as connection:
+        connection.execute(sa.insert(people.table), [{"name": str(n)} for n in range(30)])
+    statements = Statements(people.engine)
+    page = people.list(Query(limit=10))
+    people.list(Query(limit=10, cursor=page.next))
+    assert len(statements.texts) == 2
+    assert len(page.data) == 10
+    assert people.list(Query(limit=10**9)).next is None
+
+
+def test_the_page_size_has_a_default_and_a_ceiling(people: TableModel) -> None:
+    model = TableModel(people.table, people.engine, page_size=2, max_page_size=3)
+    for name in "abcd":
+        model.create({"name": name})
+    assert len(model.list(Query()).data) == 2
+    assert len(model.list(Query(limit=100)).data) == 3
+
+
+def test_a_stream_gives_every_row_and_lets_the_connection_go(people: TableModel) -> None:
+    with people.engine.begin() as connection:
+        connection.execute(sa.insert(people.table), [{"name": str(n)} for n in range(1200)])
+    assert [row["name"] for row in people.stream(Query())] == [str(n) for n in range(1200)]
+    rows = people.stream(Query())
+    assert next(rows)["name"] == "0"
+    rows.close()  # type: ignore[attr-defined]
+    assert people.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+# -- cells that do not fit their columns -----------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(sqlite_engine: sa.Engine) -> Callable[[str, str], TableModel]:
+    """A table of a file that somebody else made: ``foreign(columns, rows)``."""
+
+    def make(columns: str, rows: str) -> TableModel:
+        with sqlite_engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE t ({columns})")
+            connection.exec_driver_sql(f"INSERT INTO t VALUES {rows}")
+        [found] = read_tables(sqlite_engine)
+        return TableModel(found.table, sqlite_engine)
+
+    return make
+
+
+def test_one_bad_cell_does_not_hide_the_other_rows(
+    foreign: Callable[[str, str], TableModel],
+) -> None:
+    columns = """id INTEGER PRIMARY KEY, d DATE, dt DATETIME, t TIME, n DECIMAL(5, 2), b BOOLEAN,
+                 i INTEGER, f REAL, s TEXT, j JSON, x, bl BLOB"""
+    model = foreign(
+        columns,
+        """(1, '2026-01-02', '2026-01-02 03:04:05', '03:04:05', 1.5, 1, 7, 1.5, 'a',
+            '{"a": 1}', 'x', x'00'),
+           (2, 'soon', '2026-13-02 03:04:05', 3, 'many', 2, 'seven', 'half', 5, '{', 7, 'text'),
+           (3, NULL, NULL, NULL, 1.239, NULL, NULL, NULL, x'ff', NULL, NULL, NULL)""",
+    )
+    good, bad, odd = model.list(Query()).data
+    assert good == {
+        "id": 1,
+        "d": date(2026, 1, 2),
+        "dt": datetime(2026, 1, 2, 3, 4, 5),
+        "t": time(3, 4, 5),
+        "n": Decimal("1.50"),
+        "b": True,
+        "i": 7,
+        "f": 1.5,
+        "s": "a",
+        "j": {"a": 1},
+        "x": "x",
+        "bl": b"\0",
+    }
+    assert list(bad.values()) == [2, "soon", "2026-13-02 03:04:05", 3, "many", 2, "seven", "half",
+                                  "5", "{", 7, "text"]  # fmt: skip
+    assert odd["n"] == Decimal("1.239")
+    assert odd["s"] == b"\xff"
+    # And they stay as they are when another cell is changed.
+    back = {name: Text(to_text(value) or "") for name, value in bad.items()}
+    assert model.update(2, {**back, "s": "new"}) == {**bad, "s": "new"}
+
+
+def test_a_text_that_is_not_utf8_does_not_hide_the_others(
+    foreign: Callable[[str, str], TableModel],
+) -> None:
+    model = foreign("id INTEGER PRIMARY KEY, s TEXT", "(1, 'é'), (2, CAST(x'ff41' AS TEXT)), (3, 5)")
+    assert [row["s"] for row in model.list(Query()).data] == ["é", b"\xffA", "5"]
+
+
+def test_keys_without_a_declared_type(foreign: Callable[[str, str], TableModel]) -> None:
+    model = foreign("id PRIMARY KEY, v", "(1, 'number'), ('x', 'text'), (NULL, 'null')")
+    assert model.retrieve(1)["v"] == "number"
+    assert model.retrieve("x")["v"] == "text"
+    assert model.create({"id": "y", "v": 7}) == {"id": "y", "v": 7}
+    assert sum(walk(model, 1), []) == [(None,), (1,), ("x",), ("y",)]
+    assert sum(walk_back(model, 1), []) == [(None,), (1,), ("x",), ("y",)]
+
+
+def test_null_and_odd_parts_of_a_key(foreign: Callable[[str, str], TableModel]) -> None:
+    model = foreign(
+        "a TEXT, b INTEGER, PRIMARY KEY (a, b)",
+        "(NULL, 1), (NULL, 2), ('x', NULL), ('x', 1), ('x', 'odd'), ('y', 1)",
+    )
+    expected = [(None, 1), (None, 2), ("x", None), ("x", 1), ("x", "odd"), ("y", 1)]
+    for limit in (1, 2, 4):
+        assert sum(walk(model, limit), []) == expected
+        assert sum(walk_back(model, limit), []) == expected
+    with pytest.raises(NotFoundError):
+        model.retrieve(("x", "odd"))
+
+
+def test_a_time_in_a_key_is_the_text_that_is_stored(
+    foreign: Callable[[str, str], TableModel],
+) -> None:
+    model = foreign(
+        "at DATETIME PRIMARY KEY, v TEXT", "('2026-01-02 03:04:05', 'a'), ('2026-01-02T04:00', 'b')"
+    )
+    assert model.retrieve("2026-01-02 03:04:05")["v"] == "a"
+    assert model.update("2026-01-02T04:00", {"v": "c"})["v"] == "c"
+
+
+def test_a_case_insensitive_key_names_one_row(foreign: Callable[[str, str], TableModel]) -> None:
+    model = foreign("name TEXT COLLATE NOCASE PRIMARY KEY, v TEXT", "('Ada', 'x')")
+    assert model.retrieve("Ada")["v"] == "x"
+    for verb in (model.retrieve, model.delete, lambda key: model.update(key, {"v": "y"})):
+        with pytest.raises(NotFoundError):
+            verb("ADA")
+
+
+def test_sqlite_keeps_fifteen_digits(sqlite_engine: sa.Engine) -> None:
+    table = created(sqlite_engine, "t", Column("id", Integer, primary_key=True),
+                    Column("n", sa.Numeric(30, 2)), Column("i", sa.Interval), Column("u", sa.Uuid))  # fmt: skip
+    model = TableModel(table, sqlite_engine)
+    assert model.create({"n": "1234567890123.45"})["n"] == Decimal("1234567890123.45")
+    assert refusal(lambda: model.create({"n": "12345678901234567.89"}))[1] == {"n": "range"}
+    with sqlite_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE t SET i = 'x', u = 'y', n = 1e40")
+    assert model.retrieve(1) == {"id": 1, "n": Decimal("1E+40"), "i": "x", "u": "y"}
+
+
+def run(engine: sa.Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def test_values_that_python_cannot_hold_are_shown_as_postgresql_writes_them(
+    postgresql_engine: sa.Engine,
+) -> None:
+    run(
+        postgresql_engine,
+        """CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, ts TIMESTAMP, tz TIMESTAMPTZ, i INTERVAL,
+           ip INET, r INT4RANGE, a INTEGER[], m INTEGER[][], n NUMERIC, f FLOAT8, u TEXT[])""",
+        """INSERT INTO t VALUES
+           (1, '2026-01-02', '2026-01-02 03:04:05.5', '2026-01-02 03:04:05+00', '1 day 02:00:00.5',
+            '10.0.0.1', '[1,5)', '{1,NULL}', '{{1},{2}}', 'NaN', 'Infinity', '{a}'),
+           (2, 'infinity', '-infinity', 'infinity', '1 mon', NULL, NULL, NULL, NULL, 1.10, 'NaN',
+            NULL),
+           (3, '0044-03-15 BC', NULL, NULL, '-1 day -02:00:00', NULL, NULL, '{}', NULL, NULL, NULL,
+            NULL)""",
+    )
+    [found] = read_tables(postgresql_engine)
+    model = TableModel(found.table, postgresql_engine)
+    one, two, three = model.list(Query()).data
+    assert one["d"] == date(2026, 1, 2)
+    assert one["ts"] == datetime(2026, 1, 2, 3, 4, 5, 500_000)
+    assert one["tz"].isoformat() == "2026-01-02T03:04:05+00:00"
+    assert one["i"] == timedelta(days=1, hours=2, milliseconds=500)
+    assert (one["ip"], one["r"], one["a"], one["m"]) == ("10.0.0.1/32", "[1,5)", [1, None], [[1], [2]])
+    assert (str(one["n"]), one["f"], one["u"]) == ("NaN", float("inf"), ["a"])
+    assert (two["d"], two["ts"], two["tz"], two["i"]) == ("infinity", "-infinity", "infinity",
+                                                          "1 mon")  # fmt: skip
+    assert three["d"] == "0044-03-15 BC"
+    assert three["i"] == -timedelta(days=1, hours=2)
+    assert model.update(1, {"a": [5, 6], "f": "NaN", "i": "-PT5M", "tz": "2026-01-01T00:00:00Z"})[
+        "a"
+    ] == [5, 6]
+    assert refusal(lambda: model.update(1, {"a": ["x"], "ip": "::1"}))[1] == {
+        "a": "type",
+        "ip": "read_only",
+    }
+    assert repr(model.update(2, {"d": "infinity", "n": "1.10"})) == repr(two)
+
+
+def test_what_the_database_itself_refuses_is_no_crash(postgresql_engine: sa.Engine) -> None:
+    run(
+        postgresql_engine,
+        "CREATE DOMAIN short AS VARCHAR(3)",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, n REAL, j JSONB, d short)",
+        "CREATE UNIQUE INDEX lower_s ON t (lower(s))",
+        "INSERT INTO t VALUES (1, 'a')",
+    )
+    [found] = read_tables(postgresql_engine)
+    model = TableModel(found.table, postgresql_engine)
+    assert refusal(lambda: model.create({"id": 2, "s": "a\0b"}))[0] is ValidationError
+    assert refusal(lambda: model.create({"id": 2, "n": 1e300}))[1] == {"": "range"}
+    assert refusal(lambda: model.create({"id": 2, "j": {"a": "\0"}}))[1] == {"": "type"}
+    assert refusal(lambda: model.create({"id": 2, "s": "A"})) == (ConflictError, {"": "unique"})
+    with pytest.raises(NotFoundError):
+        TableModel(
+            Table("t", sa.MetaData(), Column("s", String(9), primary_key=True)), postgresql_engine
+        ).retrieve("a\0")
+
+
+def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
+    run(
+        mariadb_engine,
+        """CREATE TABLE t (id INTEGER UNSIGNED PRIMARY KEY AUTO_INCREMENT, tiny TINYINT, y YEAR,
+           medium MEDIUMINT UNSIGNED, s SET('a', 'b'), e ENUM('x', 'y'), b BIT(1), t TIME, d DATE,
+           txt TINYTEXT, j JSON, f FLOAT)""",
+        "SET SESSION sql_mode = ''",
+        """INSERT INTO t VALUES (1, 5, 2026, 7, 'a,b', 'x', 1, '12:00:00', '2026-01-02', 'a', '{}', 1),
+           (2, 5, 2026, 7, 'b', 'x', 1, '838:59:59', '0000-00-00', 'a', '{}', 1)""",
+    )
+    [found] = read_tables(mariadb_engine)
+    model = TableModel(found.table, mariadb_engine)
+    one, two = model.list(Query()).data
+    assert (one["t"], one["d"], one["s"], one["b"]) == (time(12), date(2026, 1, 2), "a,b", b"\1")
+    assert (two["t"], two["d"]) == ("P34DT22H59M59S", "0000-00-00")
+    fields = {field.name: field for field in model.fields}
+    assert (fields["id"].minimum, fields["id"].maximum) == (0, 2**32 - 1)
+    assert (fields["medium"].maximum, fields["tiny"].maximum) == (2**24 - 1, 127)
+    assert (fields["y"].minimum, fields["e"].choices) == (1901, ("x", "y"))
+    assert not fields["s"].writable
+    assert refusal(lambda: model.create({"txt": "x" * 300}))[1] == {"txt": "length"}
+    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("tiny",
+                  sa.Boolean))  # fmt: skip
+    assert TableModel(table, mariadb_engine).retrieve(1)["tiny"] == 5
+
+
+# -- a database that does not answer ------------------------------------------------------------------
+
+
+def test_a_table_that_does_not_exist_is_unavailable(engine: sa.Engine) -> None:
+    table = Table("nosuch", sa.MetaData(), Column("id", Integer, primary_key=True))
+    model = TableModel(table, engine)
+    for verb in (lambda: model.list(Query()), lambda: model.create({"id": 1}),
+                 lambda: list(model.stream(Query()))):  # fmt: skip
+        with pytest.raises(UnavailableError, match="no such table"):
+            verb()
+
+
+def test_a_column_that_does_not_exist_is_unavailable(people: TableModel) -> None:
+    table = Table("people", sa.MetaData(), Column("id", Integer, primary_key=True),
+                  Column("shoe", Integer))  # fmt: skip
+    with pytest.raises(UnavailableError):
+        TableModel(table, people.engine).list(Query())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nosuch/directory/x.db",
+        "postgresql+psycopg://nobody@127.0.0.1:1/x",
+        "mariadb+pymysql://nobody@127.0.0.1:1/x",
+    ],
+)
+def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
+    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True))
+    engine = sa.create_engine(url)
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        TableModel(table, engine).list(Query())
+    with pytest.raises(UnavailableError):
+        read_tables(engine)
+
+
+def test_a_locked_database_is_unavailable_for_a_short_while(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}", connect_args={"timeout": 0.05})
+    model = TableModel(people_table(engine), engine)
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnavailableError, match="busy") as caught:
+        model.create({"name": "Ada"})
+    assert caught.value.retry_after == 1
+    other.close()
+    assert model.create({"name": "Ada"})["id"] == 1
+    engine.dispose()
+
+
+def test_a_file_that_may_not_be_written(tmp_path: Path) -> None:
+    writable = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    table = people_table(writable)
+    writable.dispose()
+    engine = sa.create_engine(f"sqlite:///file:{tmp_path / 'x.db'}?mode=ro&uri=true")
+    with pytest.raises(DeniedError):
+        TableModel(table, engine).create({"name": "Ada"})
+    engine.dispose()
+
+
+def test_a_pool_that_is_used_up_is_unavailable(tmp_path: Path) -> None:
+    engine = sa.create_engine(
+        f"sqlite:///{tmp_path / 'x.db'}", pool_size=1, max_overflow=0, pool_timeout=0.05
+    )
+    model = TableModel(people_table(engine), engine)
+    with engine.connect(), pytest.raises(UnavailableError, match="connections are busy"):
+        model.list(Query())
+    engine.dispose()
+
+
+def test_a_row_that_others_hold_is_unavailable(engine: sa.Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        return  # the test of a locked database
+    model = TableModel(people_table(engine), engine)
+    model.create({"name": "Ada"})
+
+    def be_impatient(connection: Any, _record: Any) -> None:
+        patience = {"postgresql": "lock_timeout = '50ms'", "mariadb": "innodb_lock_wait_timeout = 1"}
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION {patience[engine.dialect.name]}")
+        connection.commit()
+
+    event.listen(engine, "connect", be_impatient)
+    engine.dispose()
+    with engine.begin() as connection:
+        connection.execute(sa.update(model.table).values(age=1))
+        with pytest.raises(UnavailableError, match="busy"):
+            model.update(1, {"age": 2})
+
+
+def test_a_connection_that_is_cut_while_saving(postgresql_engine: sa.Engine) -> None:
+    model = TableModel(people_table(postgresql_engine), postgresql_engine)
+    killer = sa.create_engine(postgresql_engine.url, isolation_level="AUTOCOMMIT")
+
+    def cut(connection: Any) -> None:
+        pid = connection.connection.dbapi_connection.info.backend_pid
+        with killer.connect() as other:
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+
+    event.listen(postgresql_engine, "commit", cut)
+    with pytest.raises(UnavailableError, match="may or may not be saved"):
+        model.create({"name": "Ada"})
+    event.remove(postgresql_engine, "commit", cut)
+    assert model.create({"name": "Bob"})["name"] == "Bob"
+    killer.dispose()
+
+
+def test_a_constraint_that_is_checked_at_the_end(postgresql_engine: sa.Engine) -> None:
+    run(
+        postgresql_engine,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a "
+        "DEFERRABLE INITIALLY DEFERRED)",
+    )
+    _a, b = read_tables(postgresql_engine)
+    model = TableModel(b.table, postgresql_engine)
+    assert refusal(lambda: model.create({"id": 1, "a": 7})) == (ConflictError, {"a": "reference"})
+
+
+def test_a_role_without_the_right(postgresql_engine: sa.Engine) -> None:
+    people_table(postgresql_engine)
+    table = Table("people", sa.MetaData(), autoload_with=postgresql_engine)
+    event.listen(postgresql_engine, "connect", read_only_session)
+    postgresql_engine.dispose()
+    with pytest.raises(DeniedError):
+        TableModel(table, postgresql_engine).create({"name": "Ada"})
+
+
+def read_only_session(connection: Any, _record: Any) -> None:
+    connection.execute("SET default_transaction_read_only = on")
+    connection.commit()
+
+
+def test_a_trigger_of_the_database_may_refuse(sqlite_engine: sa.Engine) -> None:
+    model = TableModel(people_table(sqlite_engine), sqlite_engine)
+    run(
+        sqlite_engine,
+        "CREATE TRIGGER no BEFORE INSERT ON people BEGIN SELECT RAISE(ABORT, 'secret'); END",
+    )
+    kind, errors = refusal(lambda: model.create({"name": "Ada"}))
+    assert (kind, errors) == (ValidationError, {"": "check"})
+
+
+def test_what_nobody_foresaw_is_a_store_error(sqlite_engine: sa.Engine) -> None:
+    model = TableModel(people_table(sqlite_engine), sqlite_engine)
+    run(
+        sqlite_engine,
+        "CREATE TRIGGER no BEFORE INSERT ON people BEGIN SELECT json('{'); END",
+    )
+    with pytest.raises(StoreError):
+        model.create({"name": "Ada"})
+
+    def fail(*_arguments: Any) -> None:
+        raise sa.exc.InvalidRequestError("no")
+
+    event.listen(sqlite_engine, "before_cursor_execute", fail)
+    with pytest.raises(StoreError):
+        model.list(Query())
+
+
+def test_a_row_that_is_gone_when_it_is_written(people: TableModel) -> None:
+    """Somebody without our lock, in the instant between our read and our write."""
+    people.create({"name": "Ada"})
+    people.create({"name": "Bob"})
+
+    def meddle(connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith(("UPDATE", "DELETE FROM people WHERE people.id")):
+            cursor.execute("DELETE FROM people")
+
+    event.listen(people.engine, "before_cursor_execute", meddle)
+    with pytest.raises(VersionError):
+        people.update(1, {"age": 5})
+    with pytest.raises(VersionError):
+        people.delete(2)
+
+
+# -- reflection --------------------------------------------------------------------------------------
+
+
+def test_every_table_and_view_is_found(engine: sa.Engine) -> None:
+    people_table(engine)
+    run(engine, "CREATE VIEW adults AS SELECT name FROM people WHERE age > 17")
+    seen: list[tuple[int, int, str]] = []
+    found = read_tables(engine, lambda *step: seen.append(step))
+    assert [(item.name, item.is_view, item.problem) for item in found] == [
+        ("adults", True, ""),
+        ("people", False, ""),
+    ]
+    assert seen == [(0, 2, "adults"), (1, 2, "people")]
+    assert TableModel(found[0].table, engine).read_only
+    assert TableModel(found[1].table, engine).create({"name": "Ada"})["id"] == 1
+
+
+def test_materialized_views_are_found(postgresql_engine: sa.Engine) -> None:
+    run(postgresql_engine, "CREATE MATERIALIZED VIEW m AS SELECT 1 AS one")
+    [found] = read_tables(postgresql_engine)
+    assert (found.name, found.is_view) == ("m", True)
+    assert list(TableModel(found.table, postgresql_engine).list(Query()).data) == [{"one": 1}]
+
+
+def test_a_broken_view_does_not_hide_the_tables(sqlite_engine: sa.Engine) -> None:
+    people_table(sqlite_engine)
+    run(sqlite_engine, "CREATE VIEW broken AS SELECT * FROM nosuch")
+    broken, people = read_tables(sqlite_engine)
+    assert broken.table is None
+    assert broken.problem
+    assert people.table is not None
+
+
+def test_odd_names_are_ordinary(engine: sa.Engine) -> None:
+    odd = ["order", "a b", "über", 'quo"te', "per%cent", "co:lon", "(paren)", "_method", "limit"]
+    columns = [Column(name, String(20)) for name in odd]
+    table = created(engine, 'odd "table" %', Column("id", Integer, primary_key=True), *columns)
+    model = TableModel(table, engine)
+    row = model.create({name: name for name in odd})
+    assert row == {"id": 1} | {name: name for name in odd}
+    assert model.update(1, {name: name + "!" for name in odd})['quo"te'] == 'quo"te!'
+    [found] = read_tables(engine)
+    assert TableModel(found.table, engine).retrieve(1)["per%cent"] == "per%cent!"
+    model.delete(1)
+
+
+@pytest.fixture(autouse=True)
+def no_connection_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    names = ("engine", "sqlite_engine", "postgresql_engine", "mariadb_engine")
+    engines = [request.getfixturevalue(n) for n in names if n in request.fixturenames]
+    yield
+    assert [engine.pool.checkedout() for engine in engines] == [0 for _ in engines]
