@@ -34,15 +34,17 @@ Reads `wsgikit.parsed` and writes it (the parsed body, so that a body is read on
 the renderer of a problem page an environ with `wsgikit.action` set to `problem`.
 """
 
-import html
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+# Not as modules: importing wsgikit.media.json sets the name `json` here, html likewise.
+from html import escape
 from io import BytesIO
 from itertools import chain
+from json import dumps
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 from wsgiref.types import WSGIApplication
@@ -594,11 +596,11 @@ def _wants_page(request: Request, page_first: bool) -> bool:
 
 def _problem_json(document: dict[str, Any]) -> bytes:
     try:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
+        text = dumps(document, ensure_ascii=False, allow_nan=False, default=str)
     except (TypeError, ValueError, RecursionError):
         _log.exception("The members of a problem cannot be written as JSON.")
         core = {name: document[name] for name in ("type", "title", "status", "detail")}
-        text = json.dumps(core, default=str)
+        text = dumps(core, default=str)
     # A lone surrogate cannot be UTF-8; escaped as \udXXX it is JSON.
     return text.encode("utf-8", "backslashreplace")
 
@@ -613,12 +615,12 @@ def _problem_page(request: Request, document: dict[str, Any], page: MediaType) -
 
 
 def _minimal_page(document: dict[str, Any]) -> bytes:
-    heading = html.escape(f"{document['status']} {document['title']}")
+    heading = escape(f"{document['status']} {document['title']}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{heading}</title>\n</head>\n<body>\n<main>\n"
-        f"<h1>{heading}</h1>\n<p>{html.escape(str(document['detail']))}</p>\n"
+        f"<h1>{heading}</h1>\n<p>{escape(str(document['detail']))}</p>\n"
         f"</main>\n</body>\n</html>\n"
     )
     return page.encode("utf-8", "replace")
