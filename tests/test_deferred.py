@@ -231,7 +231,7 @@ def test_every_name_that_is_listed_answers(write: Write) -> None:
 
 def test_many_threads_that_ask_first_get_one_module(write: Write) -> None:
     count = write("count.txt", "")
-    slow = f"import time; time.sleep(0.05)\nwith open({str(count)!r}, 'a') as file:\n    file.write('x')"
+    slow = f"import time; time.sleep(0.05)\nwith open({str(count)!r}, 'a') as f: f.write('x')\n"
     write("shop_views/fred.py", slow + SHOW)
     app = DeferredCollection("shop_views")
     texts: list[str] = []
