@@ -166,6 +166,7 @@ def test_other_spellings_are_understood(field: Field, given: Any, stored: Any) -
         (Field("f", "decimal", precision=4, scale=2), "1.234", "range"),
         (Field("f", "decimal", precision=4, scale=2), "123", "range"),
         (Field("f", "decimal", precision=4), "12345", "range"),
+        (Field("f", "decimal", digits=4), "1.2345", "range"),
         (Field("f", "decimal", minimum=0), "-1", "range"),
         (Field("f", "boolean"), 1, "type"),
         (Field("f", "boolean"), Text("maybe"), "type"),

@@ -570,6 +570,10 @@ def walk(model: TableModel, limit: int) -> list[list[Any]]:
             return pages
 
 
+def flat(pages: list[list[Any]]) -> list[Any]:
+    return [row for page in pages for row in page]
+
+
 def walk_back(model: TableModel, limit: int) -> list[list[Any]]:
     """From the last page, reached forwards, to the first."""
     page = model.list(Query(limit=limit))
@@ -590,8 +594,8 @@ def test_pages_of_a_composite_key(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.insert(table), [dict(zip("abc", key, strict=True)) for key in keys])
     for limit in (1, 5, 12, 13):
-        assert sum(walk(model, limit), []) == keys
-        assert sum(walk_back(model, limit), []) == keys
+        assert flat(walk(model, limit)) == keys
+        assert flat(walk_back(model, limit)) == keys
 
 
 def test_a_page_is_one_statement_and_one_row_more(people: TableModel) -> None:
@@ -679,8 +683,27 @@ def test_one_bad_cell_does_not_hide_the_other_rows(
 def test_a_text_that_is_not_utf8_does_not_hide_the_others(
     foreign: Callable[[str, str], TableModel],
 ) -> None:
-    model = foreign("id INTEGER PRIMARY KEY, s TEXT", "(1, 'é'), (2, CAST(x'ff41' AS TEXT)), (3, 5)")
+    model = foreign(
+        "id INTEGER PRIMARY KEY, s TEXT", "(1, 'é'), (2, CAST(x'ff41' AS TEXT)), (3, 5)"
+    )
     assert [row["s"] for row in model.list(Query()).data] == ["é", b"\xffA", "5"]
+
+
+def test_a_cell_that_a_projects_own_type_refuses(sqlite_engine: sa.Engine) -> None:
+    class Picky(Shout):
+        cache_ok = True
+
+        def process_result_value(self, value: Any, dialect: Any) -> Any:
+            if value == "BAD":
+                raise ValueError("no")
+            return [value] if value == "LIST" else object() if value == "ODD" else value
+
+    table = created(sqlite_engine, "t", Column("id", Integer, primary_key=True), Column("s", Picky))
+    model = TableModel(table, sqlite_engine)
+    assert model.create({"s": "list"})["s"] == ["LIST"]
+    assert model.create({"s": "odd"})["s"].startswith("<object object")
+    assert model.create({"s": "bad"})["s"] == "BAD"
+    assert [row["s"] for row in model.list(Query()).data] == ["LIST", "ODD", "BAD"]
 
 
 def test_keys_without_a_declared_type(foreign: Callable[[str, str], TableModel]) -> None:
@@ -688,8 +711,8 @@ def test_keys_without_a_declared_type(foreign: Callable[[str, str], TableModel])
     assert model.retrieve(1)["v"] == "number"
     assert model.retrieve("x")["v"] == "text"
     assert model.create({"id": "y", "v": 7}) == {"id": "y", "v": 7}
-    assert sum(walk(model, 1), []) == [(None,), (1,), ("x",), ("y",)]
-    assert sum(walk_back(model, 1), []) == [(None,), (1,), ("x",), ("y",)]
+    assert flat(walk(model, 1)) == [(None,), (1,), ("x",), ("y",)]
+    assert flat(walk_back(model, 1)) == [(None,), (1,), ("x",), ("y",)]
 
 
 def test_null_and_odd_parts_of_a_key(foreign: Callable[[str, str], TableModel]) -> None:
@@ -699,8 +722,8 @@ def test_null_and_odd_parts_of_a_key(foreign: Callable[[str, str], TableModel]) 
     )
     expected = [(None, 1), (None, 2), ("x", None), ("x", 1), ("x", "odd"), ("y", 1)]
     for limit in (1, 2, 4):
-        assert sum(walk(model, limit), []) == expected
-        assert sum(walk_back(model, limit), []) == expected
+        assert flat(walk(model, limit)) == expected
+        assert flat(walk_back(model, limit)) == expected
     with pytest.raises(NotFoundError):
         model.retrieve(("x", "odd"))
 
@@ -729,6 +752,9 @@ def test_sqlite_keeps_fifteen_digits(sqlite_engine: sa.Engine) -> None:
     model = TableModel(table, sqlite_engine)
     assert model.create({"n": "1234567890123.45"})["n"] == Decimal("1234567890123.45")
     assert refusal(lambda: model.create({"n": "12345678901234567.89"}))[1] == {"n": "range"}
+    with sqlite_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE t SET n = 5")
+    assert str(model.retrieve(1)["n"]) == "5.00"
     with sqlite_engine.begin() as connection:
         connection.exec_driver_sql("UPDATE t SET i = 'x', u = 'y', n = 1e40")
     assert model.retrieve(1) == {"id": 1, "n": Decimal("1E+40"), "i": "x", "u": "y"}
@@ -762,7 +788,12 @@ def test_values_that_python_cannot_hold_are_shown_as_postgresql_writes_them(
     assert one["ts"] == datetime(2026, 1, 2, 3, 4, 5, 500_000)
     assert one["tz"].isoformat() == "2026-01-02T03:04:05+00:00"
     assert one["i"] == timedelta(days=1, hours=2, milliseconds=500)
-    assert (one["ip"], one["r"], one["a"], one["m"]) == ("10.0.0.1/32", "[1,5)", [1, None], [[1], [2]])
+    assert (one["ip"], one["r"], one["a"], one["m"]) == (
+        "10.0.0.1/32",
+        "[1,5)",
+        [1, None],
+        [[1], [2]],
+    )
     assert (str(one["n"]), one["f"], one["u"]) == ("NaN", float("inf"), ["a"])
     assert (two["d"], two["ts"], two["tz"], two["i"]) == ("infinity", "-infinity", "infinity",
                                                           "1 mon")  # fmt: skip
@@ -808,6 +839,7 @@ def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
         """INSERT INTO t VALUES (1, 5, 2026, 7, 'a,b', 'x', 1, '12:00:00', '2026-01-02', 'a', '{}', 1),
            (2, 5, 2026, 7, 'b', 'x', 1, '838:59:59', '0000-00-00', 'a', '{}', 1)""",
     )
+    mariadb_engine.dispose()  # back to strict mode
     [found] = read_tables(mariadb_engine)
     model = TableModel(found.table, mariadb_engine)
     one, two = model.list(Query()).data
@@ -900,7 +932,10 @@ def test_a_row_that_others_hold_is_unavailable(engine: sa.Engine) -> None:
     model.create({"name": "Ada"})
 
     def be_impatient(connection: Any, _record: Any) -> None:
-        patience = {"postgresql": "lock_timeout = '50ms'", "mariadb": "innodb_lock_wait_timeout = 1"}
+        patience = {
+            "postgresql": "lock_timeout = '50ms'",
+            "mariadb": "innodb_lock_wait_timeout = 1",
+        }
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION {patience[engine.dialect.name]}")
         connection.commit()

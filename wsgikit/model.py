@@ -191,6 +191,8 @@ class Field:
     #: Digits of a decimal in all, and after the point.
     precision: int | None = None
     scale: int | None = None
+    #: Digits of a decimal that the store keeps exactly, wherever the point is.
+    digits: int | None = None
     #: What a float or decimal may be besides a number: "NaN", "Infinity", "-Infinity".
     nonfinite: frozenset[str] = frozenset()
     #: The texts that an enum may be.
@@ -386,13 +388,11 @@ def _bound_digits(field: Field, value: Decimal) -> None:
     # 1.500 fits two places: zeros at the end say nothing.
     if field.scale is not None and any(digits[len(digits) - max(0, places - field.scale) :]):
         raise Unfit("range", f"Must have at most {field.scale} decimal places.")
-    if field.precision is not None and value:
-        whole = field.precision - (field.scale or 0)
-        if field.scale is not None and value.adjusted() >= whole:
-            raise Unfit("range", f"Must have at most {whole} digits before the point.")
-        significant = len("".join(map(str, digits)).rstrip("0"))
-        if field.scale is None and significant > field.precision:
-            raise Unfit("range", f"Must have at most {field.precision} digits.")
+    whole = None if field.precision is None else field.precision - (field.scale or 0)
+    if whole is not None and value and value.adjusted() >= whole:
+        raise Unfit("range", f"Must have at most {whole} digits before the point.")
+    if field.digits is not None and len("".join(map(str, digits)).strip("0")) > field.digits:
+        raise Unfit("range", f"Must have at most {field.digits} digits.")
 
 
 def _boolean(field: Field, value: Any) -> bool:

@@ -779,14 +779,13 @@ def _float_limits(type_: Any, dialect: str) -> dict[str, Any]:
 
 
 def _decimal_limits(type_: Any, dialect: str) -> dict[str, Any]:
-    limits = {"precision": type_.precision, "scale": type_.scale}
+    limits: dict[str, Any] = {"precision": type_.precision, "scale": type_.scale}
     if type_.precision is not None and type_.scale is None:
         limits["scale"] = 0  # SQL: NUMERIC(p) has no decimal places
     if dialect == "postgresql":
         limits["nonfinite"] = frozenset({"NaN"})
-    if dialect == "sqlite" and (type_.precision is None or type_.precision > 15):
-        # SQLite keeps decimals as 64-bit floats: 15 digits come back as they were.
-        limits = {"precision": 15, "scale": None}
+    if dialect == "sqlite":
+        limits["digits"] = 15  # it keeps 64-bit floats, from which 15 digits come back
     return limits
 
 
