@@ -53,6 +53,7 @@ from webob import Request, Response
 from webob.acceptparse import create_accept_header
 from webob.exc import (
     HTTPBadRequest,
+    HTTPClientError,
     HTTPException,
     HTTPLengthRequired,
     HTTPNotAcceptable,
@@ -274,7 +275,9 @@ def _parser(request: Request, media: tuple[MediaType, ...]) -> Parser:
         raise _unsupported(request, media, "Only the charset utf-8 is read.")
     coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if coding not in ("", "identity"):
-        raise _unsupported(request, media, "Only a body without Content-Encoding is read.")
+        raise HTTPUnsupportedMediaType(
+            "Only a body without Content-Encoding is read.", [("Accept-Encoding", "identity")]
+        )
     for offer in media:
         if offer.parser is not None and name in offer.content_types:
             return offer.parser
@@ -288,9 +291,7 @@ def _unsupported(
     if not accepted:
         return HTTPUnsupportedMediaType(f"{reason} No body is read here.")
     header = _ACCEPTED_BY_METHOD.get(request.method, "Accept")
-    # RFC 9110, 15.5.16: a coding that is not read is answered with Accept-Encoding.
-    headers = [(header, accepted), ("Accept-Encoding", "identity")]
-    return HTTPUnsupportedMediaType(f"{reason} Send one of: {accepted}.", headers)
+    return HTTPUnsupportedMediaType(f"{reason} Send one of: {accepted}.", [(header, accepted)])
 
 
 def parse_content_type(header: str) -> tuple[str, dict[str, str]]:
@@ -505,21 +506,26 @@ def asset(request: Request, media: Media) -> Response | None:
 
     With the asset's version as `v` the answer may be cached for ever, else it is revalidated.
     """
-    offers = media_types(media)
-    assets: dict[str, Asset] = {}
-    for offer in offers:
-        assets.update(getattr(offer.renderer, "assets", {}))
-    if not assets or request.method not in ("GET", "HEAD"):
-        return None
     try:
         wanted = _format(request)
-        versions = [value for name, value in _query(request.query_string) if name == "v"]
     except HTTPException:
         return None  # negotiate() is going to say what is wrong with the query string
-    found = assets.get(wanted)
-    if found is None or wanted in (offer.format for offer in offers):
+    if not wanted or request.method not in ("GET", "HEAD"):
         return None
+    found = _find_asset(wanted, media_types(media))
+    if found is None:
+        return None
+    versions = [value for name, value in _query(request.query_string) if name == "v"]
     return _serve(found, versions == [found.version])
+
+
+def _find_asset(wanted: str, media: tuple[MediaType, ...]) -> Asset | None:
+    assets: dict[str, Asset] = {}
+    for offer in media:
+        assets.update(getattr(offer.renderer, "assets", {}))
+    if any(offer.format == wanted for offer in media):
+        return None
+    return assets.get(wanted)
 
 
 def _serve(found: Asset, current: bool) -> Response:
@@ -553,9 +559,8 @@ def problem(
     """
     source = error.wsgi_response
     title = getattr(error, "title", "") or source.status.partition(" ")[2]
-    detail = getattr(error, "detail", "") or getattr(error, "explanation", "") or title
     core = {"type": "about:blank", "title": str(title), "status": source.status_int}
-    document = {**core, "detail": str(detail), **members}
+    document = {**core, "detail": _detail(error) or str(title), **members}
     name, body = _represent(request, document, media_types(media))
     lines = [("Content-Type", name), ("Content-Length", str(len(body)))]
     lines += [
@@ -565,6 +570,14 @@ def problem(
     ]
     lines.append(("Vary", ", ".join(["Accept", *source.headers.getall("Vary")])))
     return Response(status=source.status, headerlist=lines, app_iter=[body])
+
+
+def _detail(error: HTTPException) -> str:
+    explanation = getattr(error, "explanation", "")
+    # What WebOb says of every client error that has no explanation explains nothing.
+    if explanation == HTTPClientError.explanation:
+        explanation = ""
+    return str(getattr(error, "detail", "") or explanation)
 
 
 def _represent(

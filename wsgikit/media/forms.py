@@ -34,7 +34,6 @@ from multipart import (
     MultipartSegment,
     ParserLimitReached,
     PushMultipartParser,
-    parse_options_header,
 )
 from webob import Request
 from webob.exc import HTTPRequestEntityTooLarge
@@ -55,10 +54,10 @@ MAX_PARTS = 128
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: RFC 7578, 4.2: a name, maybe a filename, and never the filename* of other protocols. A quoted
 #: text that ends in a backslash is one thing to browsers and another to RFC 2183: refused.
-_QUOTED = r'"[^"]*+(?<!\\)"|[^\s"\\;,=]++'
+_TEXT = r"""(?:"[^"]*+(?<!\\)"|[!#$%&'*+.^_`|~0-9A-Za-z-]++)"""
+_NAME, _FILENAME = f" *+; *+name={_TEXT}", f" *+; *+filename={_TEXT}"
 _DISPOSITION = re.compile(
-    rf"form-data[ \t]*+;[ \t]*+name=(?:{_QUOTED})(?:[ \t]*+;[ \t]*+filename=(?:{_QUOTED}))?[ \t]*+",
-    re.IGNORECASE,
+    f"form-data(?:{_NAME}(?:{_FILENAME})?|{_FILENAME}{_NAME}) *+", re.IGNORECASE
 )
 #: RFC 7578, 4.7: other encodings are not to be used; text in them would be taken literally.
 _PLAIN_ENCODINGS = ("7bit", "8bit", "binary")
@@ -164,16 +163,25 @@ def _check_frame(body: bytes, boundary: bytes) -> None:
 
 def _value(segment: MultipartSegment, data: bytes) -> str | Upload | None:
     headers = _headers(segment)
-    content_type = headers.get("Content-Type", "")
+    parameters = _check_content(segment, headers)
+    if segment.filename is not None:
+        # RFC 7578, 4.2: directories that a client names are to be ignored.
+        filename = re.split(r"[/\\]", segment.filename)[-1]
+        content_type = headers.get("Content-Type") or "application/octet-stream"
+        return Upload(filename, content_type, data) if filename or data else None
+    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise ParseError(f"The part {_spell(segment)} is not in UTF-8.")
+    return _text(data, f"The part {_spell(segment)}")
+
+
+def _check_content(segment: MultipartSegment, headers: dict[str, str]) -> dict[str, str]:
+    """Return the parameters of a part's Content-Type."""
     if headers.get("Content-Transfer-Encoding", "binary").strip().lower() not in _PLAIN_ENCODINGS:
         raise ParseError(f"The part {_spell(segment)} is encoded; send it as it is.")
-    if segment.filename is not None:
-        filename = re.split(r"[/\\]", segment.filename)[-1]
-        if not filename and not data:
-            return None
-        return Upload(filename, content_type or "application/octet-stream", data)
-    _check_text_type(segment, content_type)
-    return _text(data, f"The part {_spell(segment)}")
+    name, parameters = parse_content_type(headers.get("Content-Type") or "text/plain")
+    if name.startswith("multipart/"):
+        raise ParseError(f"The part {_spell(segment)} holds parts; send them side by side.")
+    return parameters
 
 
 def _headers(segment: MultipartSegment) -> dict[str, str]:
@@ -183,14 +191,6 @@ def _headers(segment: MultipartSegment) -> dict[str, str]:
     if not _DISPOSITION.fullmatch(headers["Content-Disposition"]):
         raise ParseError("The Content-Disposition of a part is not like: form-data; name=...")
     return headers
-
-
-def _check_text_type(segment: MultipartSegment, content_type: str) -> None:
-    name, parameters = parse_options_header(content_type)
-    if name.startswith("multipart/"):
-        raise ParseError(f"The part {_spell(segment)} holds parts; send them side by side.")
-    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise ParseError(f"The part {_spell(segment)} is not in UTF-8.")
 
 
 def _spell(segment: MultipartSegment) -> str:
