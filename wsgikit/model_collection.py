@@ -1,0 +1,678 @@
+"""`ModelCollection`: all the HTTP of a collection over anything that satisfies `Model`.
+
+Use it to serve a table, or a store of your own, as JSON to programs and as pages to people:
+
+    from wsgikit.dispatcher import Dispatcher
+    from wsgikit.media.json import JSON
+    from wsgikit.model import Field, MemoryModel
+    from wsgikit.model_collection import ModelCollection
+
+    people = MemoryModel([Field("id", "integer", required=False), Field("name")])
+    app = Dispatcher()
+    app.add("/people/[{id:key}][;{noun}]", ModelCollection(people, media=[JSON]))
+
+Every action is a method that a subclass can override, calling `super()`.  What the model
+refuses becomes a problem response (RFC 9457), or the form again with the messages beside
+the fields.  Nothing about a request is kept on the collection.
+
+It reads `wsgiorg.routing_args` for `id` and `noun`, `wsgikit.url` and `wsgikit.url_for` for
+links, and writes `wsgikit.context`: what a template sees.
+"""
+
+import base64
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from webob import Request, Response, exc
+
+from wsgikit.collection import Collection
+from wsgikit.media import Form, MediaType, Upload, negotiate, problem, respond
+from wsgikit.model import (
+    ConflictError,
+    DeniedError,
+    Field,
+    FieldError,
+    Model,
+    ModelError,
+    NotFoundError,
+    Page,
+    Row,
+    Text,
+    UnavailableError,
+    ValidationError,
+    VersionError,
+    decode_key,
+    encode_key,
+    immutable,
+    replacement,
+    to_text,
+    version_of,
+)
+from wsgikit.query import QueryError, parse_query
+
+#: A policy gives what a request may touch of a model; `None`, or an exception, means nothing.
+Policy = Callable[[Request, Any], Model | None]
+
+logger = logging.getLogger("wsgikit")
+
+WRITES = ("create", "update", "patch", "delete")
+FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
+
+#: How often a merge into a JSON column is tried again when somebody else writes in between.
+MERGE_TRIES = 5
+
+CHANGED = "Somebody else changed this row in the meantime; nothing was saved."
+
+
+class ModelCollection(Collection):
+    """A collection over a model.
+
+    Args:
+        model: What is served.
+        media: The media types, the preferred one first.
+        policy: Called with each request and the model; gives the narrower model that the
+            request may touch.
+        title: What pages call it; by default the model's name.
+
+    A read-only model has no actions that write, and a collection without HTML no forms.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        media: Sequence[MediaType],
+        policy: Policy | None = None,
+        title: str | None = None,
+    ) -> None:
+        self.model = model
+        self.policy = policy
+        self.title = title or str(getattr(model, "name", "")) or "Collection"
+        self._pages = tuple(m for m in media if m.format == "html" and m.renderer)
+        for action in self._missing_actions(model):
+            setattr(self, action, None)
+        super().__init__(media)
+
+    def _missing_actions(self, model: Any) -> Iterable[str]:
+        if not model.key:
+            yield from ("retrieve", *FORMS, *WRITES)
+        elif getattr(model, "read_only", False):
+            yield from (*FORMS, *WRITES)
+        elif not self._pages:
+            yield from FORMS
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self.policy is not None:
+            start_response = _private(start_response)
+        try:
+            return super().__call__(environ, start_response)
+        except (ModelError, QueryError) as error:
+            response = self.refuse(Request(environ), error)
+            return response(environ, start_response)
+
+    # -- actions -----------------------------------------------------------------------
+
+    def list(self, request: Request, **urlvars: Any) -> Any:
+        """Answer one page of rows."""
+        model = self.narrow(request)
+        query = parse_query(request.query_string)
+        page = model.list(query)
+        links = {
+            "first": self._page_url(request, None),
+            "prev": self._page_url(request, page.prev) if page.prev else None,
+            "next": self._page_url(request, page.next) if page.next else None,
+        }
+        self._describe(request, model, {"data": page.data, "count": page.count, **links})
+        value = Page(page.data, links["next"], links["prev"], page.count)
+        shown = [f'<{url}>; rel="{rel}"' for rel, url in links.items() if url]
+        return respond(value, request, self.media, headers=[("Link", ", ".join(shown))])
+
+    def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Answer one row."""
+        model = self.narrow(request)
+        row = model.retrieve(self._key(model, id))
+        self._check_match(request, model, row)
+        response = self._represent(request, model, row)
+        if _matches(request, response.headers["ETag"]):
+            # RFC 9110 15.4.5: the headers that a cache needs, and no content.
+            kept = ("ETag", "Vary", "Cache-Control")
+            headers = [(name, value) for name, value in response.headerlist if name in kept]
+            return Response(status=304, headerlist=headers)
+        return response
+
+    def create(self, request: Request, **urlvars: Any) -> Any:
+        """Store a new row."""
+        model = self.narrow(request)
+        values = self._values(request)
+        try:
+            row = model.create(_typed(values))
+        except (ValidationError, ConflictError) as error:
+            if self._from_page(request):
+                return self._form(request, model, values=values, error=error)
+            raise
+        return self._created(request, model, row)
+
+    def update(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Replace a row; with ``If-None-Match: *``, make it."""
+        model = self.narrow(request)
+        values = self._values(request)
+        key = self._key(model, id)
+        if request.headers.get("If-None-Match", "").strip() == "*":
+            return self._create_at(request, model, key, values)
+        # A form cannot send a file again: no file leaves the stored one.
+        kept = {"binary"} if isinstance(values, Form) else set()
+        fields = [f for f in model.fields if f.name not in model.key and f.kind not in kept]
+        return self._save(request, model, key, values, lambda v: replacement(fields, v))
+
+    def patch(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Change some fields of a row (RFC 7396)."""
+        model = self.narrow(request)
+        values = self._values(request)
+        key = self._key(model, id)
+        nested = [f.name for f in model.fields if isinstance(values.get(f.name), dict)]
+        if nested and not isinstance(values, Form):
+            return self._merge(request, model, key, values, nested)
+        return self._save(request, model, key, values, dict)
+
+    def delete(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Remove a row."""
+        model = self.narrow(request)
+        values = self._values(request) if self._has_form(request) else {}
+        key = self._key(model, id)
+        try:
+            model.delete(key, self._wanted_version(request, model, key, values))
+        except (ConflictError, VersionError) as error:
+            if self._from_page(request):
+                return self._form(request, model, key=key, error=error, action=FORMS[2])
+            raise
+        if self._from_page(request):
+            return exc.HTTPSeeOther(location=self.url(request))
+        return Response(status=204)
+
+    def get_new_form(self, request: Request, **urlvars: Any) -> Any:
+        """Answer the form for a new row."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        return self._form(request, self.narrow(request))
+
+    def get_edit_form(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Answer the form that changes a row."""
+        model = self.narrow(request)
+        return self._form(request, model, key=self._key(model, id))
+
+    def get_delete_form(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Ask whether to remove a row."""
+        model = self.narrow(request)
+        return self._form(request, model, key=self._key(model, id), action=FORMS[2])
+
+    # -- what actions share ----------------------------------------------------------------
+
+    def narrow(self, request: Request) -> Any:
+        """Give the model as far as the policy lets this request see it.
+
+        Raises:
+            HTTPForbidden: If the policy says no.
+        """
+        if self.policy is None:
+            return self.model
+        try:
+            model = self.policy(request, self.model)
+        except exc.HTTPException:
+            raise
+        except Exception as error:
+            logger.exception("the policy of %s failed", self.title)
+            raise exc.HTTPForbidden("This is not for you.") from error
+        if model is None:
+            raise exc.HTTPForbidden("This is not for you.")
+        return model
+
+    def _key(self, model: Any, id: str) -> tuple[Any, ...]:
+        return decode_key(id, _key_fields(model))
+
+    def _values(self, request: Request) -> dict[str, Any]:
+        """Give the body as a mapping from names to values.
+
+        Raises:
+            ValidationError: If it is no JSON object.
+        """
+        values = self.parse(request)
+        if isinstance(values, Form):
+            return Form({_unescape(name): value for name, value in values.items()})
+        if not isinstance(values, dict):
+            message = "The body must be an object, from field names to values."
+            raise ValidationError([FieldError("", "type", message)])
+        return values
+
+    def _has_form(self, request: Request) -> bool:
+        return request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
+
+    def _from_page(self, request: Request) -> bool:
+        """Whether a person waits for a page: a form was sent, and HTML is wanted."""
+        return self._has_form(request) and negotiate(request, self.media) in self._pages
+
+    def _represent(self, request: Request, model: Any, row: Row, status: int = 200) -> Response:
+        """Answer a row, with its ETag."""
+        request.environ["wsgikit.action"] = "retrieve"
+        self._describe(request, model, {"row": row})
+        response = respond(row, request, self.media, status=status)
+        response.headers["ETag"] = self._tag(model, row, response)
+        return response
+
+    def _tag(self, model: Any, row: Row, response: Response | None = None) -> str:
+        """Give the ETag of a representation of a row.
+
+        JSON is a function of the row alone.  Any other representation may depend on more (a
+        template, the label of another row), so a digest of its bytes is part of its tag.
+        """
+        tag = _version(model, row)
+        if response is not None and response.content_type != "application/json":
+            digest = hashlib.blake2b(response.body, digest_size=9).digest()
+            tag += "." + base64.urlsafe_b64encode(digest).decode("ascii")
+        return f'"{tag}"'
+
+    def _created(self, request: Request, model: Any, row: Row) -> Response:
+        url = self._row_url(request, model, row)
+        if self._from_page(request):
+            return exc.HTTPSeeOther(location=url or self.url(request))
+        response = self._represent(request, model, row, 201)
+        if url is not None:
+            response.headers["Location"] = url
+        return response
+
+    def _create_at(
+        self, request: Request, model: Any, key: tuple[Any, ...], values: dict[str, Any]
+    ) -> Response:
+        """Create the row of this key, and no other (RFC 9110 13.1.2)."""
+        try:
+            row = model.retrieve(key)
+        except NotFoundError:
+            pass
+        else:
+            return self._refuse_version(request, model, row)
+        given = dict(zip(model.key, key, strict=True))
+        fields = {field.name: field for field in model.fields}
+        for name, value in given.items():
+            if name in values and not fields[name].same(value, _typed(values)[name]):
+                message = "Is not the key in the URL."
+                raise ValidationError([FieldError(name, "read_only", message)])
+        row = model.create({**_typed(values), **given})
+        return self._created(request, model, row)
+
+    def _save(
+        self,
+        request: Request,
+        model: Any,
+        key: tuple[Any, ...],
+        values: dict[str, Any],
+        complete: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> Response:
+        """Change a row, and answer what is stored then."""
+        version = self._wanted_version(request, model, key, values)
+        try:
+            row = model.update(key, complete(_typed(values)), version)
+        except (ValidationError, ConflictError, VersionError) as error:
+            if self._from_page(request):
+                return self._form(request, model, key=key, values=values, error=error)
+            raise
+        if self._from_page(request):
+            return exc.HTTPSeeOther(
+                location=self._row_url(request, model, row) or self.url(request)
+            )
+        return self._represent(request, model, row)
+
+    def _merge(
+        self,
+        request: Request,
+        model: Any,
+        key: tuple[Any, ...],
+        values: dict[str, Any],
+        nested: Sequence[str],
+    ) -> Response:
+        """Merge objects into JSON columns: into the very version that they were merged with."""
+        version = self._wanted_version(request, model, key, values)
+        for _ in range(MERGE_TRIES):
+            row = model.retrieve(key)
+            if version is not None and version != _version(model, row):
+                raise VersionError(row)
+            merged = {name: merge(row[name], values[name]) for name in nested}
+            try:
+                saved = model.update(key, {**values, **merged}, _version(model, row))
+            except VersionError:
+                continue
+            return self._represent(request, model, saved)
+        raise UnavailableError("Others change this row all the time; nothing was saved.", 1)
+
+    # -- preconditions (RFC 9110 13) -----------------------------------------------------------
+
+    def _wanted_version(
+        self, request: Request, model: Any, key: tuple[Any, ...], values: dict[str, Any]
+    ) -> str | None:
+        """Give the version that a write is meant for; `None` for any.
+
+        The model compares it once more, in the statement that writes.
+        """
+        version = values.pop("_version", None) if isinstance(values, Form) else None
+        if version is not None and not isinstance(version, str):
+            raise exc.HTTPBadRequest("The form has more than one _version.")
+        if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
+            return version
+        row = model.retrieve(key)
+        self._check_match(request, model, row)
+        if _matches(request, self._tag(model, row)):
+            raise VersionError(row)
+        return version if version is not None else self._matched_version(request, model, row)
+
+    def _matched_version(self, request: Request, model: Any, row: Row) -> str | None:
+        if request.headers.get("If-Match", "*").strip() == "*":
+            return None
+        return _version(model, row)
+
+    def _check_match(self, request: Request, model: Any, row: Row) -> None:
+        """Refuse a request whose If-Match names no current version (RFC 9110 13.1.1)."""
+        header = request.headers.get("If-Match")
+        if header is None or header.strip() == "*":
+            return
+        # The strong comparison: a weak tag matches nothing.
+        versions = [tag[1:-1].split(".")[0] for tag in _tags(header) if tag[0] == '"']
+        if _version(model, row) not in versions:
+            raise VersionError(row)
+
+    # -- refusals --------------------------------------------------------------------------------
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """Turn what the model refused into a response.
+
+        Args:
+            request: The request.
+            error: A `ModelError` or `QueryError`.
+        """
+        if isinstance(error, ValidationError):
+            detail = "Some values cannot be stored." if error.errors else str(error)
+            members = {"errors": _listed(error.errors)}
+            return problem(request, exc.HTTPUnprocessableEntity(detail), self.media, **members)
+        if isinstance(error, ConflictError):
+            members = {"errors": _listed(error.errors)}
+            detail = " ".join(dict.fromkeys(e.detail for e in error.errors))
+            return problem(request, exc.HTTPConflict(detail), self.media, **members)
+        if isinstance(error, QueryError):
+            where = {"parameter": error.parameter, "detail": error.detail}
+            members = {"errors": [where]} if error.parameter else {}
+            return problem(request, exc.HTTPBadRequest(str(error)), self.media, **members)
+        if isinstance(error, VersionError):
+            return self._refuse_version(request, self.narrow(request), error.row)
+        if isinstance(error, NotFoundError):
+            return problem(request, exc.HTTPNotFound("There is no such row."), self.media)
+        if isinstance(error, DeniedError):
+            return problem(request, exc.HTTPForbidden(str(error)), self.media)
+        return self._refuse_failure(request, error)
+
+    def _refuse_version(self, request: Request, model: Any, row: Row) -> Response:
+        response = problem(request, exc.HTTPPreconditionFailed(CHANGED), self.media)
+        response.headers["ETag"] = self._tag(model, row)
+        return response
+
+    def _refuse_failure(self, request: Request, error: Exception) -> Response:
+        """Answer that the store failed; what happened is in the log, under an id."""
+        id = secrets.token_hex(6)
+        known = isinstance(error, UnavailableError)
+        # A database that is away needs no traceback a request.
+        logger.error("%s: %s (%s)", id, error, error.__cause__, exc_info=None if known else error)
+        if isinstance(error, UnavailableError):
+            refusal: exc.WSGIHTTPException = exc.HTTPServiceUnavailable(str(error))
+            refusal.headers["Retry-After"] = str(error.retry_after)
+        else:
+            refusal = exc.HTTPInternalServerError("The store failed; the log knows more.")
+        return problem(request, refusal, self.media, id=id)
+
+    # -- pages -------------------------------------------------------------------------------------
+
+    def _form(
+        self,
+        request: Request,
+        model: Any,
+        *,
+        key: tuple[Any, ...] | None = None,
+        values: Mapping[str, Any] | None = None,
+        error: ModelError | None = None,
+        action: str | None = None,
+    ) -> Response:
+        """Answer a form: empty, filled from a row, or again with what was wrong with it.
+
+        Args:
+            request: The request.
+            model: The narrowed model.
+            key: The row's key; `None` for a new row.
+            values: What was typed, if this is the form again.
+            error: Why.
+            action: The template; by default the new or the edit form's.
+        """
+        row = None if key is None else model.retrieve(key)
+        action = action or (FORMS[0] if row is None else FORMS[1])
+        request.environ["wsgikit.action"] = action
+        fields = _form_fields(model, row)
+        stored = {f.name: to_text(f.default if row is None else row[f.name]) for f in fields}
+        texts = stored | {name: _shown(value) for name, value in (values or {}).items()}
+        conflict = None
+        if isinstance(error, VersionError):
+            conflict = {n: t for n, t in stored.items() if n in texts and _differ(t, texts[n])}
+        shown = {
+            "row": row,
+            "meta": fields,
+            "values": texts,
+            "errors": _messages(error),
+            "version": None if row is None else _version(model, row),
+            "conflict": conflict,
+        }
+        self._describe(request, model, shown)
+        return respond(texts, request, self._pages, status=_form_status(error))
+
+    def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
+        """Tell the templates what they need to know besides the value."""
+        if not self._pages:
+            return
+        allowed = set(self.actions)
+        if getattr(model, "read_only", False):
+            allowed -= {*WRITES, *FORMS}
+
+        key = _key_fields(model)
+
+        def url(row: Row | None = None, noun: str | None = None) -> str | None:
+            if row is None:
+                return self.url(request, noun=noun)
+            id = _row_id(row, key)
+            return None if id is None else self.url(request, id=id, noun=noun)
+
+        request.environ["wsgikit.context"] = {
+            "title": self.title,
+            "home": _named_url(request, "home"),
+            "meta": tuple(model.fields),
+            "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
+            "label": getattr(model, "label", None),
+            "can": allowed,
+            "url": url,
+            "reference": lambda field, value: _reference_url(request, field, value),
+            **shown,
+        }
+
+    def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
+        id = _row_id(row, _key_fields(model))
+        return None if id is None else self.url(request, id=id)
+
+    def _page_url(self, request: Request, cursor: str | None) -> str:
+        kept = [(name, request.GET[name]) for name in ("limit", "format") if request.GET.get(name)]
+        if cursor is not None:
+            kept.append(("cursor", cursor))
+        url = self.url(request)
+        return f"{url}?{urlencode(kept)}" if kept else url
+
+
+def _key_fields(model: Any) -> Sequence[Field]:
+    fields = {field.name: field for field in model.fields}
+    return [fields[name] for name in model.key]
+
+
+def _row_id(row: Row, key: Sequence[Field]) -> str | None:
+    """Give what names a row in its URL; `None` for a key that no URL can spell."""
+    id = encode_key([row[field.name] for field in key]) if key else None
+    if id is None:
+        return None
+    try:
+        decode_key(id, key)
+    except NotFoundError:
+        return None  # a cell that does not fit its column
+    return id
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """Merge a patch into a JSON value (RFC 7396 section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge(result.get(name), value)
+    return result
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Mark what came from a form as text, to be read by its field."""
+    if not isinstance(values, Form):
+        return dict(values)
+    return {name: _typed_value(value) for name, value in values.items() if name != "_version"}
+
+
+def _typed_value(value: Any) -> Any:
+    if isinstance(value, Upload):
+        return value.data
+    return Text(value) if isinstance(value, str) else [_typed_value(item) for item in value]
+
+
+def _unescape(name: str) -> str:
+    """Undo the extra underscore of a control for a column whose name starts with one."""
+    return name[1:] if name.startswith("__") else name
+
+
+def _version(model: Any, row: Row) -> str:
+    version = getattr(model, "version", version_of)
+    return str(version(row))
+
+
+def _tags(header: str) -> Sequence[str]:
+    """Read a list of entity tags (RFC 9110 8.8.3), as they are written.
+
+    Raises:
+        HTTPBadRequest: If it is none: a mistake must not mean "any version".
+    """
+    tags, rest = [], header.strip()
+    while rest:
+        start = 3 if rest.startswith('W/"') else 1
+        end = rest.find('"', start)
+        if end < 0 or not rest.startswith(('"', 'W/"')):
+            break
+        tags.append(rest[: end + 1])
+        rest = rest[end + 1 :].lstrip(" \t")
+        if not rest:
+            return tags
+        if not rest.startswith(","):
+            break
+        rest = rest.lstrip(", \t")
+    if tags and not rest:
+        return tags
+    raise exc.HTTPBadRequest('A precondition must be * or a list of entity tags such as "abc".')
+
+
+def _matches(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names this tag, by the weak comparison (RFC 9110 8.8.3.2)."""
+    header = request.headers.get("If-None-Match")
+    if header is None:
+        return False
+    if header.strip() == "*":
+        return True
+    return tag in [given.removeprefix("W/") for given in _tags(header)]
+
+
+def _listed(errors: Iterable[FieldError]) -> Sequence[dict[str, str]]:
+    """Spell errors as members of a problem; the pointer is RFC 6901's."""
+    return [
+        {
+            "pointer": "/" + e.field.replace("~", "~0").replace("/", "~1") if e.field else "",
+            "code": e.code,
+            "detail": e.detail,
+        }
+        for e in errors
+    ]
+
+
+def _messages(error: ModelError | None) -> dict[str, Sequence[str]]:
+    if isinstance(error, VersionError):
+        return {"": [CHANGED]}
+    messages: dict[str, Any] = {}
+    for item in getattr(error, "errors", ()):
+        messages.setdefault(item.field, []).append(item.detail)
+    return messages
+
+
+def _form_status(error: ModelError | None) -> int:
+    if error is None:
+        return 200
+    if isinstance(error, VersionError):
+        return 412
+    return 409 if isinstance(error, ConflictError) else 422
+
+
+def _form_fields(model: Any, row: Row | None) -> Sequence[Field]:
+    """Give the fields of a form: a new row's key that the store gives is not asked for."""
+    if row is not None:
+        return [immutable(f) if f.name in model.key else f for f in model.fields]
+    return [f for f in model.fields if f.writable and not (f.name in model.key and f.has_default)]
+
+
+def _shown(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else to_text(value)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return (one or "").replace("\r\n", "\n") != (other or "").replace("\r\n", "\n")
+
+
+def _named_url(request: Request, name: str, **urlvars: Any) -> str | None:
+    url_for = request.environ.get("wsgikit.url_for")
+    if url_for is None:
+        return None
+    try:
+        return str(url_for(name, **urlvars))
+    except (LookupError, ValueError):
+        return None
+
+
+def _reference_url(request: Request, field: Field, value: Any) -> str | None:
+    """Give the URL of the row that a foreign key points to, where that model is served."""
+    if field.references is None or value is None:
+        return None
+    id = encode_key([value])
+    return None if id is None else _named_url(request, field.references.model, id=id)
+
+
+def _private(start_response: StartResponse) -> StartResponse:
+    """Forbid caches to keep an answer that depends on who asked (RFC 9111 5.2.2)."""
+
+    def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+        if not any(name.lower() == "cache-control" for name, _value in headers):
+            headers = [*headers, ("Cache-Control", "private, no-store")]
+        return start_response(status, headers, exc_info)
+
+    return start
+
+
+if TYPE_CHECKING:
+    from wsgikit.model import MemoryModel
+
+    # The worked example keeps the contract; mypy checks it here.
+    _proof: Model = MemoryModel(())
