@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
@@ -766,7 +767,11 @@ def test_a_form_is_a_dict_that_can_be_told_from_others() -> None:
 def test_importing_media_loads_no_format_and_no_optional_library() -> None:
     code = "import sys, wsgikit.media; print(sorted(sys.modules))"
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
     )
     for module in ("sqlalchemy", "genshi", "msgspec", "multipart", "wsgikit.media.json"):
         assert f"'{module}'" not in run.stdout
