@@ -518,14 +518,13 @@ def _key_fields(model: Any) -> Sequence[Field]:
 
 def _row_id(row: Row, key: Sequence[Field]) -> str | None:
     """Give what names a row in its URL; `None` for a key that no URL can spell."""
-    id = encode_key([row[field.name] for field in key]) if key else None
-    if id is None:
-        return None
+    values = tuple(row[field.name] for field in key)
+    id = encode_key(values) if key else None
     try:
-        decode_key(id, key)
+        # A cell that does not fit its column would be read back as another value, or as none.
+        return id if id is not None and decode_key(id, key) == values else None
     except NotFoundError:
-        return None  # a cell that does not fit its column
-    return id
+        return None
 
 
 def merge(target: Any, patch: Any) -> Any:
