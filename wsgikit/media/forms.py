@@ -59,6 +59,8 @@ _NAME, _FILENAME = f" *+; *+name={_TEXT}", f" *+; *+filename={_TEXT}"
 _DISPOSITION = re.compile(
     f"form-data(?:{_NAME}(?:{_FILENAME})?|{_FILENAME}{_NAME}) *+", re.IGNORECASE
 )
+#: RFC 9110, 5.5: some read these as the end of the line, some do not.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 #: RFC 7578, 4.7: other encodings are not to be used; text in them would be taken literally.
 _PLAIN_ENCODINGS = ("7bit", "8bit", "binary")
 
@@ -188,6 +190,8 @@ def _headers(segment: MultipartSegment) -> dict[str, str]:
     headers = dict(segment.headerlist)
     if len(headers) < len(segment.headerlist):
         raise ParseError("A part of the form has a header twice.")
+    if any(_CONTROL.search(value) for value in headers.values()):
+        raise ParseError("A header of a part has a control character.")
     if not _DISPOSITION.fullmatch(headers["Content-Disposition"]):
         raise ParseError("The Content-Disposition of a part is not like: form-data; name=...")
     return headers
