@@ -1,0 +1,274 @@
+"""Home: the index of a dispatcher, a page for people and JSON Home for programs.
+
+Use it where visitors should find what there is, without a list kept by hand:
+
+    from webob import Request
+    from wsgikit.collection import Collection
+    from wsgikit.dispatcher import Dispatcher
+    from wsgikit.home import Home
+    from wsgikit.media.json import JSON
+
+    class People(Collection):
+        def list(self, request):
+            return []
+
+    app = Dispatcher()
+    app.add("/", Home(app, title="Staff"))
+    app.add("/people/[{id:key}]", People(media=[JSON]), name="people")
+    home = Request.blank("/?format=json").get_response(app)
+    assert home.json["resources"]["people"]["href"] == "/people/"
+
+The page links to all that can be reached without knowing a variable; the JSON
+(``application/json-home``, as in draft-nottingham-json-home) has the URI templates of the
+rest, too.  Both follow what is mounted inside: other dispatchers, and the views of a
+`wsgikit.deferred.DeferredCollection`.
+
+Routes are read as plain data, at each request; an application takes part by what it has:
+``routes`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
+collection).  Reads ``wsgikit.url``, to know where the dispatcher is mounted; writes
+``wsgikit.action`` (``home``) and ``wsgikit.context`` (``title`` and ``collections``: dicts of
+``href``, ``title`` and ``note``).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from webob import Request, Response
+from webob.exc import HTTPException, HTTPMethodNotAllowed, HTTPNoContent
+
+from wsgikit.media import Media, MediaType, asset, media_types, problem, respond
+from wsgikit.uri import PatternError, URIPattern
+
+#: What a collection's actions allow: on the collection, and on an item.
+_COLLECTION_METHODS = {"list": "GET", "create": "POST"}
+_ITEM_METHODS = {"retrieve": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+_WRITES = frozenset({"create", "update", "patch", "delete"})
+
+
+class Entry(NamedTuple):
+    """Something that a dispatcher reaches.
+
+    Attributes:
+        name: What programs call it.
+        title: What people call it.
+        href: Its URL; None if that takes variables.
+        template: The URI template of its URL, or of its items' (RFC 6570); None if there is
+            none.
+        app: The application.
+    """
+
+    name: str
+    title: str
+    href: str | None
+    template: str | None
+    app: WSGIApplication
+
+
+class Home:
+    """The index of a dispatcher.
+
+    Args:
+        dispatcher: Whatever has `routes`, as a `wsgikit.dispatcher.Dispatcher` does.
+        title: The heading of the page.
+        media: How the page is rendered, as by ``HTML()``; by default in the way of the first
+            listed collection that has pages, or as a plain list.
+    """
+
+    def __init__(self, dispatcher: Any, title: str = "Home", media: Media | None = None) -> None:
+        self.dispatcher = dispatcher
+        self.title = title
+        self._given = None if media is None else media_types(media)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        entries = list(find_entries(self.dispatcher.routes, self._prefix(environ), skip=self))
+        media = self._media(entries)
+        try:
+            response = self._answer(request, entries, media)
+        except HTTPException as error:
+            response = problem(request, error, [m for m in media if m is not _PAGE])
+        return response(environ, start_response)
+
+    def _answer(
+        self, request: Request, entries: Sequence[Entry], media: Sequence[MediaType]
+    ) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            allow = {"Allow": "GET, HEAD, OPTIONS"}
+            if request.method == "OPTIONS":
+                return HTTPNoContent(headers=allow)
+            raise HTTPMethodNotAllowed(headers=allow)
+        request.environ["wsgikit.action"] = "home"
+        request.environ["wsgikit.context"] = {
+            "title": self.title,
+            "collections": [
+                {"href": entry.href, "title": entry.title, "note": _note(entry.app)}
+                for entry in entries
+                if entry.href is not None
+            ],
+        }
+        value = describe(self.title, entries, request.path_url)
+        found = asset(request, media)
+        return respond(value, request, media) if found is None else found
+
+    def _media(self, entries: Iterable[Entry]) -> Sequence[MediaType]:
+        """Give pages first, then JSON Home under both names that a program may ask by."""
+        found = (m for e in entries for m in getattr(e.app, "media", ()) if _is_page(m))
+        pages = self._given if self._given is not None else (next(found, _PAGE),)
+        return (*pages, _JSON_HOME, _JSON)
+
+    def _prefix(self, environ: WSGIEnvironment) -> str:
+        """Say where the dispatcher is mounted, as a URL."""
+        here = next((r.pattern for r in self.dispatcher.routes if r.app is self), None)
+        url = environ.get("wsgikit.url")
+        if here is None or url is None:
+            return quote(environ.get("SCRIPT_NAME", ""), encoding="latin-1")
+        _, urlvars = environ["wsgiorg.routing_args"]
+        return str(url()).removesuffix(_join("", here, **urlvars) or "").rstrip("/")
+
+
+def find_entries(
+    routes: Iterable[Any], href: str | None = "", template: str = "", *, skip: object = None
+) -> Iterator[Entry]:
+    """Find all that routes lead to with GET.
+
+    Args:
+        routes: Those of a dispatcher, see `wsgikit.dispatcher.Route`.
+        href: Where it is mounted, as a URL without a slash at its end; None if that takes
+            variables.
+        template: The same, as a URI template.
+        skip: An application to leave out.
+    """
+    seen: set[tuple[str | None, str | None]] = set()
+    for route in routes:
+        if route.pattern is None or route.app is skip or "GET" not in (route.methods or ["GET"]):
+            continue
+        for entry in _entries(route, href, template, skip):
+            if (entry.href, entry.template) not in seen:
+                seen.add((entry.href, entry.template))
+                yield entry
+
+
+def _entries(route: Any, href: str | None, template: str, skip: object) -> Iterator[Entry]:
+    app, published = route.app, template + route.pattern.published
+    url = _join(href, route.pattern)
+    if hasattr(app, "routes"):
+        inside = None if url is None else url.rstrip("/")
+        yield from find_entries(app.routes, inside, published.rstrip("/"), skip=skip)
+    elif hasattr(app, "names"):
+        for name in app.names():
+            url = _join(href, route.pattern, view=name)
+            if url is not None:
+                yield Entry(name, name, url, None, app)
+    else:
+        actions = getattr(app, "actions", ("list", "retrieve"))
+        url = url if "list" in actions else None
+        item = published if "{" in published and "retrieve" in actions else None
+        name = str(route.name or (unquote(url) if url else published).strip("/") or "home")
+        if url is not None or item is not None:
+            yield Entry(name, str(getattr(app, "title", None) or name), url, item, app)
+
+
+def _join(prefix: str | None, pattern: URIPattern, **urlvars: Any) -> str | None:
+    """Give a URL, or None if it takes other variables than these."""
+    try:
+        return None if prefix is None else prefix + pattern.expand(**urlvars)
+    except PatternError:
+        return None
+
+
+def _note(app: WSGIApplication) -> str:
+    actions = getattr(app, "actions", None)
+    return "" if actions is None or _WRITES & set(actions) else "read-only"
+
+
+# -- JSON Home ---------------------------------------------------------------------------
+
+
+def describe(title: str, entries: Iterable[Entry], url: str) -> dict[str, Any]:
+    """Describe entries as a JSON Home document.
+
+    Args:
+        title: The title of the API.
+        entries: What `find_entries` gives.
+        url: The absolute URL of the home page: variables are identified by fragments of it.
+
+    Source: draft-nottingham-json-home-06.
+    """
+    entries = list(entries)
+    resources: dict[str, Any] = {}
+    for entry in entries:
+        if entry.href is not None:
+            hints = _hints(entry.app, _COLLECTION_METHODS)
+            resources[_unique(entry.name, resources)] = {"href": entry.href, **hints}
+    for entry in entries:
+        if entry.template is not None:
+            name = entry.name if entry.href is None else f"{entry.name}-item"
+            variables = {name: f"{url}#{name}" for name in _variables(entry.template)}
+            resources[_unique(name, resources)] = {
+                "hrefTemplate": entry.template,
+                "hrefVars": variables,
+                **_hints(entry.app, _ITEM_METHODS),
+            }
+    return {"api": {"title": title}, "resources": resources}
+
+
+def _unique(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name += "-"
+    return name
+
+
+def _variables(template: str) -> Iterator[str]:
+    for expression in re.findall(r"\{[+#./;?&]?([^}]*)\}", template):
+        for variable in expression.split(","):
+            yield variable.rstrip("*").partition(":")[0]
+
+
+def _hints(app: WSGIApplication, methods: Mapping[str, str]) -> dict[str, Any]:
+    """Give the hints that can be known of a collection: its methods and media types."""
+    hints: dict[str, Any] = {}
+    if hasattr(app, "actions"):
+        hints["allow"] = [method for action, method in methods.items() if action in app.actions]
+    formats: dict[str, Any] = {m.name: {} for m in getattr(app, "media", ()) if m.renderer}
+    if formats:
+        hints["formats"] = formats
+    return {"hints": hints} if hints else {}
+
+
+def _render_json(value: Any, request: Request) -> bytes:  # noqa: ARG001
+    # A lone surrogate cannot be UTF-8; escaped as \udXXX it is JSON.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+_JSON_HOME = MediaType("application/json-home", _render_json)
+_JSON = MediaType("application/json", _render_json)
+
+
+# -- a page without templates ------------------------------------------------------------
+
+
+def _is_page(media_type: MediaType) -> bool:
+    return media_type.format == "html" and media_type.renderer is not None
+
+
+def _render_page(value: Any, request: Request) -> bytes:  # noqa: ARG001
+    context = request.environ["wsgikit.context"]
+    links = "".join(
+        f'<li><a href="{escape(link["href"])}">{escape(link["title"])}</a> {link["note"]}</li>\n'
+        for link in context["collections"]
+    )
+    title = escape(context["title"])
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+        f"<ul>\n{links}</ul>\n</main>\n</body>\n</html>\n"
+    ).encode("utf-8", "replace")
+
+
+_PAGE = MediaType("text/html", _render_page)
