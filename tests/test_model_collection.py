@@ -563,6 +563,12 @@ def test_a_form_of_another_site_is_refused(ask: Client) -> None:
     response = ask("POST", "/people/", form=ADA, Sec_Fetch_Site="cross-site")
     assert response.status_int == 403
     assert ask("GET", "/people/").json["data"] == []
+    model = MemoryModel(PEOPLE)
+    open_to_all = ModelCollection(model, media=[JSON, HTML()], allow_cross_origin=True)
+    response = mounted(("people", open_to_all))(
+        "POST", "/people/", form={"name": "Ada"}, Sec_Fetch_Site="cross-site"
+    )
+    assert response.status_int == 201
 
 
 def test_the_list_is_a_page_too(ask: Client, model: Any) -> None:

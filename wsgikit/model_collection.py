@@ -78,6 +78,7 @@ class ModelCollection(Collection):
         policy: Called with each request and the model; gives the narrower model that the
             request may touch.
         title: What pages call it; by default the model's name.
+        allow_cross_origin: As for a `wsgikit.collection.Collection`.
 
     A read-only model has no actions that write, and a collection without HTML no forms.
     """
@@ -89,6 +90,7 @@ class ModelCollection(Collection):
         media: Sequence[MediaType],
         policy: Policy | None = None,
         title: str | None = None,
+        allow_cross_origin: bool = False,
     ) -> None:
         self.model = model
         self.policy = policy
@@ -96,7 +98,7 @@ class ModelCollection(Collection):
         self._pages = tuple(m for m in media if m.format == "html" and m.renderer)
         for action in self._missing_actions(model):
             setattr(self, action, None)
-        super().__init__(media)
+        super().__init__(media, allow_cross_origin=allow_cross_origin)
 
     def _missing_actions(self, model: Any) -> Iterable[str]:
         if not model.key:
