@@ -15,6 +15,7 @@ from uritemplate import URITemplate
 
 from wsgikit.uri import PatternError, Range, URIPattern, known_ranges
 
+LEAP = date(2024, 2, 29)
 UUID_TEXT = "0188a5eb-6a5e-7000-8000-00000000002a"
 
 
@@ -57,6 +58,8 @@ def urlvars(template: str, path: str, **options: Any) -> dict[str, Any] | None:
         ("/{a:int}-{b:int}", "/1--2", {"a": 1, "b": -2}),
         ("/{a:digits}{b:alpha}", "/12ab", {"a": "12", "b": "ab"}),
         ("/{a}.html", "/a.html.html", {"a": "a.html"}),
+        ("/{a:date}{b:date}", "/2024-02-292024-03-01", {"a": LEAP, "b": date(2024, 3, 1)}),
+        ("/{a:date}-{b:date}-{c:date}-{d:date}-{e:int}", "/-" + 4 * "2024-02-29-", None),
     ],
 )
 def test_literals_and_variables_match(

@@ -222,7 +222,7 @@ class Range:
     regex: str
     convert: Callable[[str], Any] | None = None
     format: Callable[[Any], str] = _plain
-    #: Characters that can carry a value on; after any other it has ended.
+    #: Matches the characters that can carry a value on; after any other it has ended.
     inner: str | None = None
     #: Reserved characters that ``expand`` leaves as they are.
     safe: str = ""
@@ -735,10 +735,10 @@ def _slot(operator: str, variable: _Variable, several: bool) -> _Slot:
         name = re.escape(variable.name)
         item = f"{name}={item}" if variable.range else f"{name}(?:={item})?"
     regex = re.escape(first) + item
-    chars, inner = known.regex, known.inner or known.regex
+    chars, inner = known.regex, known.inner
     if variable.many:
         regex = f"(?:{regex})+" if first else f"{alone}+"
-        chars = inner = f"{alone}|{re.escape(between)}"
+        chars, inner = f"{alone}|{re.escape(between)}", None
     return _Slot(
         variable.name,
         variable.position,
@@ -747,7 +747,7 @@ def _slot(operator: str, variable: _Variable, several: bool) -> _Slot:
         _decoder(first, variable),
         f";{variable.name}" if operator == ";" else first,
         _characters(chars),
-        _characters(inner),
+        re.compile(inner) if inner else _characters(chars),
         variable.many,
         linear=known.linear,
         plain=not (operator or variable.many or variable.length) and known.linear,
