@@ -161,10 +161,12 @@ def _listening(host: str, port: int, ready: Ready) -> Iterator[socket.socket]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise ServerError(f"cannot listen on port {port}: give one of 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ServerError(f"cannot listen on {_authority(host, port)}: {reason}") from error
 
