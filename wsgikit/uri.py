@@ -420,7 +420,7 @@ class _Expression:
     def template(self) -> URITemplate:
         return URITemplate(self.text)
 
-    @property
+    @cached_property
     def required(self) -> bool:
         return self.operator in ("", "+")
 
@@ -434,23 +434,25 @@ class _Expression:
             raise ValueError("it has to be one segment of a path")
 
     def expand(self, texts: Mapping[str, Any]) -> str:
-        if self.operator or not all(isinstance(text, str) for text in texts.values()):
+        if self.operator or any(type(text) is not str for text in texts.values()):
             return str(self.template.expand(dict(texts)))
+        if len(texts) == 1:
+            return self.variables[0].encode(texts[self.variables[0].name])
         return ",".join(variable.encode(texts[variable.name]) for variable in self.variables)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Optional:
     parts: "tuple[_Part, ...]"
     position: int
 
-    @property
+    @cached_property
     def own(self) -> list[_Variable]:
         """The variables that have to be given for this part to be written."""
         expressions = [part for part in self.parts if isinstance(part, _Expression)]
         return [v for found in expressions if found.required for v in found.variables]
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """All names in it, those of nested parts included."""
         names: list[str] = []
