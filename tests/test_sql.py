@@ -1051,6 +1051,11 @@ def test_every_table_and_view_is_found(engine: sa.Engine) -> None:
     assert TableModel(found[1].table, engine).create({"name": "Ada"})["id"] == 1
 
 
+def test_the_insides_of_virtual_tables_are_left_out(sqlite_engine: sa.Engine) -> None:
+    run(sqlite_engine, "CREATE VIRTUAL TABLE pages USING fts5(body)")
+    assert [item.name for item in read_tables(sqlite_engine)] == ["pages"]
+
+
 def test_materialized_views_are_found(postgresql_engine: sa.Engine) -> None:
     run(postgresql_engine, "CREATE MATERIALIZED VIEW m AS SELECT 1 AS one")
     [found] = read_tables(postgresql_engine)

@@ -1264,7 +1264,7 @@ def read_tables(
         views = set(inspector.get_view_names())
         if engine.dialect.name == "postgresql":
             views |= set(inspector.get_materialized_view_names())
-        names = sorted(views | set(inspector.get_table_names()))
+        names = sorted(views | set(inspector.get_table_names()) - _shadow_tables(engine))
     except exc.SQLAlchemyError as error:
         raise UnavailableError("The database cannot be reached.") from error
     metadata = sa.MetaData()
@@ -1274,6 +1274,15 @@ def read_tables(
             progress(done, len(names), name)
         found.append(_read_table(engine, metadata, name, name in views))
     return found
+
+
+def _shadow_tables(engine: sa.Engine) -> set[str]:
+    """Name the tables that hold the insides of SQLite's virtual tables."""
+    if engine.dialect.name != "sqlite":
+        return set()
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("PRAGMA table_list").all()
+    return {row.name for row in rows if row.type == "shadow"}
 
 
 def _read_table(engine: sa.Engine, metadata: sa.MetaData, name: str, is_view: bool) -> FoundTable:
