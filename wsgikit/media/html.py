@@ -31,6 +31,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from functools import cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -116,8 +117,10 @@ class HTMLRenderer:
         return self._loader.load("default.html")
 
     def _open(self, name: str) -> tuple[str, str, Any, Callable[[], bool]]:
-        found = self._find(name)
-        return str(found[0]), name, found[0].open("rb"), lambda: self._find(name) == found
+        path, _ = found = self._find(name)
+        # Includes are relative to the name: those of a built-in page may be a project's own.
+        own = name.removeprefix("wsgikit" + os.sep)
+        return str(path), own, path.open("rb"), lambda: self._find(name) == found
 
     def _find(self, name: str) -> tuple[Path, int]:
         directories = self._directories
@@ -126,7 +129,7 @@ class HTMLRenderer:
         for directory in directories:
             try:
                 return directory / name, os.stat(directory / name).st_mtime_ns
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
         raise FileNotFoundError(name)
 
@@ -207,12 +210,16 @@ _DEFAULTS: Mapping[str, Any] = MappingProxyType(
 )
 
 
+_PROBLEM = ("title", "status", "detail", "errors")
+
+
 def _variables(value: Any, request: Request, action: str, own: bool) -> dict[str, Any]:
     context = request.environ.get("wsgikit.context", {})
     if action == "problem":
+        # To the other templates, "errors" are those of a form.
+        basic = {"home": context.get("home"), "status": None, "detail": "", "errors": ()}
         named = {str(name): item for name, item in dict(value).items()}
-        # "errors" are those of a form to the other templates.
-        return named | {"home": context.get("home"), "errors": named.get("errors", ())}
+        return basic | (named if own else {n: named[n] for n in _PROBLEM if n in named})
     if context:
         return dict(context)
     plain = _describe(value, request, action)
@@ -319,7 +326,7 @@ class Helpers:
         self.action = action
         self._assets = assets
         self._context = context
-        self._cells: Callable[[Mapping[str, Any]], list[Any]] | None = None
+        self._plan: list[Any] | None = None
 
     def static(self, name: str) -> str:
         """Give the URL of an asset; `static("css")` is the style sheet."""
@@ -365,33 +372,27 @@ class Helpers:
             return _element("i", "nothing" if text is None else "another file")
         return _element("q", text, dir="auto") if text else _EMPTY
 
-    def cells(self, row: Mapping[str, Any]) -> list[Any]:
+    def cells(self, row: Mapping[str, Any]) -> Iterator[Any]:
         """Show a row as table cells, one for each field of `meta`; the first key field links."""
-        if self._cells is None:
-            self._cells = self._cell_maker()
-        return self._cells(row)
+        if self._plan is None:
+            self._plan = self._plan_cells()
+        for name, (start, end), show in self._plan:
+            shown = show(row, row.get(name))
+            yield start
+            if isinstance(shown, str):
+                yield TEXT, shown, _NOWHERE
+            else:
+                # A template function has its variables only while its events are taken.
+                yield from shown
+            yield end
 
-    def _cell_maker(self) -> Callable[[Mapping[str, Any]], list[Any]]:
+    def _plan_cells(self) -> list[Any]:
         fields, keys = self._context["meta"], self._keys()
         names = [field.name for field in fields]
         # Without its key among the columns, a row is found by the first one.
         linked = next((name for name in names if name in keys), *names[:1]) if keys else None
         marked = [(field, field.name == linked) for field in fields]
-        plan = [(field.name, _cell(field, mark), self._cell(field, mark)) for field, mark in marked]
-
-        def cells(row: Mapping[str, Any]) -> list[Any]:
-            events: list[Any] = []
-            for name, (start, end), show in plan:
-                shown = show(row, row.get(name))
-                events.append(start)
-                if isinstance(shown, str):
-                    events.append((TEXT, shown, _NOWHERE))
-                else:
-                    events.extend(shown)
-                events.append(end)
-            return events
-
-        return cells
+        return [(field.name, _cell(field, mark), self._cell(field, mark)) for field, mark in marked]
 
     def _cell(self, field: Any, is_linked: bool) -> Callable[[Mapping[str, Any], Any], Show]:
         url, reference = self._context["url"], self._context["reference"]
@@ -402,7 +403,7 @@ class Helpers:
             if href is None:
                 return hook(value) if hook else _show(value, reference, field, MAX_CELL)
             if hook:
-                return [_start("a", href=href), *hook(value), _END_A]
+                return chain([_start("a", href=href)], hook(value), [_END_A])
             return _link(href, _cut(_text(value)) or "(empty)")
 
         return show
