@@ -1034,6 +1034,17 @@ def test_a_row_that_is_gone_when_it_is_written(people: TableModel) -> None:
         people.delete(2)
 
 
+def test_a_write_never_touches_more_than_its_row(engine: sa.Engine) -> None:
+    """The table is described with a key that the database does not know of."""
+    run(engine, "CREATE TABLE t (id INTEGER, v INTEGER)", "INSERT INTO t VALUES (1, 1), (1, 2)")
+    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("v", Integer))
+    model = TableModel(table, engine)
+    for write in (lambda: model.update(1, {"v": 5}), lambda: model.delete(1)):
+        with pytest.raises(StoreError, match="not unique"):
+            write()
+    assert [row["v"] for row in model.stream(Query())] == [1, 2]
+
+
 # -- reflection --------------------------------------------------------------------------------------
 
 

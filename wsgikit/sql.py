@@ -244,8 +244,7 @@ class TableModel:
                 return row
             attempt.update(row, **changes)
             statement = sa.update(self.table).where(condition).values(self._bind(changes))
-            if connection.execute(statement).rowcount == 0:
-                raise VersionError(row)
+            _require_one(connection.execute(statement), row)
             return self._stored(connection, self._stored_key(row))
 
     def delete(self, key: Any, version: str | None = None) -> None:
@@ -253,8 +252,7 @@ class TableModel:
         self._require_writable()
         with self._session("delete") as connection:
             row, condition = self._lock(connection, self._as_key(key), version)
-            if connection.execute(sa.delete(self.table).where(condition)).rowcount == 0:
-                raise VersionError(row)
+            _require_one(connection.execute(sa.delete(self.table).where(condition)), row)
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -633,6 +631,14 @@ class TableModel:
 _PREPARED = {name for name, value in vars(TableModel).items() if isinstance(value, cached_property)}
 
 _SORTABLE = frozenset("text integer float decimal boolean date datetime time uuid enum".split())
+
+
+def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
+    """Roll back a write that did not touch exactly the row that it was meant for."""
+    if result.rowcount == 0:
+        raise VersionError(row)
+    if result.rowcount > 1:
+        raise StoreError("The key is not unique in the database; nothing was changed.")
 
 
 def _labelled(expressions: Iterable[sa.ColumnElement[Any]]) -> Sequence[sa.Label[Any]]:
