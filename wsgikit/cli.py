@@ -155,6 +155,9 @@ def createdb() -> None:
     """
     _require("dbconfig.py", "models")
     config = _import("dbconfig")
+    for name in ("metadata", "engine"):
+        if not hasattr(config, name):
+            raise CommandError(f"dbconfig.py assigns nothing to the name {name!r}")
     for path in sorted(Path("models").glob("[!_]*.py")):
         _import(f"models.{path.stem}")
     with _database():
@@ -311,7 +314,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(command: Command) -> _Parser:
     parser = _Parser(
         prog=f"wsgikit {command.name}",
-        description=(inspect.getdoc(command.function) or "").replace("%", "%%"),
+        description=inspect.getdoc(command.function),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         allow_abbrev=False,
@@ -403,7 +406,8 @@ def _writing() -> Iterator[None]:
     except server.ServerError:
         raise
     except OSError as error:
-        raise CommandError(f"cannot write {error.filename}: {error.strerror}") from error
+        what = error.filename or "a file"
+        raise CommandError(f"cannot write {what}: {error.strerror}") from error
 
 
 def _require(*names: str) -> None:
@@ -485,13 +489,12 @@ def _difference(table: str, stored: set[str], described: set[str]) -> str:
 
 def _connect(database_url: str, write: bool) -> Any:
     """Give an engine for a database that exists; an SQLite file is never created."""
-    from sqlalchemy import create_engine, event, make_url
+    from sqlalchemy import URL, create_engine, event, make_url  # slow, and needed only here
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    if "://" not in database_url:
-        database_url = f"sqlite:///{database_url}"
     try:
-        url = make_url(database_url)
+        is_url = "://" in database_url
+        url = make_url(database_url) if is_url else URL.create("sqlite", database=database_url)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         if url.get_backend_name() != "sqlite":
             timeout = {"connect_timeout": CONNECT_TIMEOUT}

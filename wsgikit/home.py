@@ -126,7 +126,7 @@ class Home:
         here = next((r.pattern for r in self.dispatcher.routes if r.app is self), None)
         url = environ.get("wsgikit.url")
         if here is None or url is None:
-            return quote(environ.get("SCRIPT_NAME", ""), encoding="latin-1")
+            return quote(environ.get("SCRIPT_NAME", ""), encoding="latin-1").rstrip("/")
         _, urlvars = environ["wsgiorg.routing_args"]
         return str(url()).removesuffix(_join("", here, **urlvars) or "").rstrip("/")
 
