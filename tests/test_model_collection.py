@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from wsgikit.model import (
     UnavailableError,
     VersionError,
 )
-from wsgikit.model_collection import ModelCollection, merge
+from wsgikit.model_collection import ModelCollection, form_text, merge
 from wsgikit.query import Query
 from wsgikit.sql import TableModel
 
@@ -545,6 +546,25 @@ def test_wrong_forms_of_programs_are_problems(ask: Client, ada: Response) -> Non
         422,
         {"/age": "type"},
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime(2026, 2, 28, 10, 30), "2026-02-28T10:30"),
+        (datetime(2026, 2, 28, 10, 30, 5), "2026-02-28T10:30:05"),
+        (datetime(2026, 2, 28, 10, 30, 10, 500_000), "2026-02-28T10:30:10.5"),
+        (datetime(2026, 2, 28, 10, 30, tzinfo=UTC), "2026-02-28T10:30:00+00:00"),
+        (time(10, 30), "10:30"),
+        (date(2026, 2, 28), "2026-02-28"),
+        (None, None),
+    ],
+)
+def test_a_form_shows_times_as_browsers_keep_them(value: Any, text: str | None) -> None:
+    model = MemoryModel([Field("id", "integer"), Field("at", "other", default=value)])
+    assert form_text(value) == text
+    assert inputs(mounted(("t", ModelCollection(model, media=[HTML()])))(
+        "GET", "/t/;new_form").text)["at"] == (text or "")  # fmt: skip
 
 
 def test_a_file_is_stored(ask: Client) -> None:

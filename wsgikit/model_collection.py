@@ -24,6 +24,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -95,7 +96,9 @@ class ModelCollection(Collection):
         self.model = model
         self.policy = policy
         self.title = title or str(getattr(model, "name", "")) or "Collection"
-        self._pages = tuple(m for m in media if m.format == "html" and m.renderer)
+        shown = [m for m in media if m.renderer is not None]
+        self._pages = tuple(m for m in shown if m.format == "html")
+        self._formats = tuple(m.format for m in shown if m.format != "html")
         for action in self._missing_actions(model):
             setattr(self, action, None)
         super().__init__(media, allow_cross_origin=allow_cross_origin)
@@ -457,7 +460,7 @@ class ModelCollection(Collection):
         action = action or (FORMS[0] if row is None else FORMS[1])
         request.environ["wsgikit.action"] = action
         fields = _form_fields(model, row)
-        stored = {f.name: to_text(f.default if row is None else row[f.name]) for f in fields}
+        stored = {f.name: form_text(f.default if row is None else row[f.name]) for f in fields}
         texts = stored | {name: _shown(value) for name, value in (values or {}).items()}
         conflict = None
         if isinstance(error, VersionError):
@@ -495,6 +498,7 @@ class ModelCollection(Collection):
             "meta": tuple(model.fields),
             "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
             "label": getattr(model, "label", None),
+            "formats": self._formats,
             "can": allowed,
             "url": url,
             "reference": lambda field, value: _reference_url(request, field, value),
@@ -633,6 +637,18 @@ def _form_fields(model: Any, row: Row | None) -> Sequence[Field]:
     if row is not None:
         return [immutable(f) if f.name in model.key else f for f in model.fields]
     return [f for f in model.fields if f.writable and not (f.name in model.key and f.has_default)]
+
+
+def form_text(value: Any) -> str | None:
+    """Write a value as a control of a form keeps it.
+
+    Browsers shorten a local time: without seconds that are zero, or zeros at the end (HTML,
+    "normalized local date and time string").
+    """
+    if isinstance(value, datetime | time) and value.tzinfo is None:
+        text = value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
+        return text.rstrip("0") if value.microsecond else text
+    return to_text(value)
 
 
 def _shown(value: Any) -> str | None:
