@@ -116,8 +116,15 @@ def ask(model: Any) -> Client:
 
 
 ADA = {"name": "Ada", "age": 36}
-STORED = {"id": 1, "name": "Ada", "age": 36, "data": None, "photo": None, "_secret": None,
-          "notes": None}  # fmt: skip
+STORED = {
+    "id": 1,
+    "name": "Ada",
+    "age": 36,
+    "data": None,
+    "photo": None,
+    "_secret": None,
+    "notes": None,
+}
 
 
 @pytest.fixture
@@ -154,8 +161,9 @@ def test_a_row_goes_back_in_as_it_came_out(ask: Client, ada: Response) -> None:
 def test_some_fields_are_changed(ask: Client, ada: Response) -> None:
     assert ask("PATCH", "/people/1", body={"age": 37}).json == {**STORED, "age": 37}
     assert ask("PATCH", "/people/1", body={"age": None}).json["age"] is None
-    patch = ask("PATCH", "/people/1", body=b'{"age": 5}',
-                Content_Type="application/merge-patch+json")  # fmt: skip
+    patch = ask(
+        "PATCH", "/people/1", body=b'{"age": 5}', Content_Type="application/merge-patch+json"
+    )
     assert patch.json["age"] == 5
 
 
@@ -191,8 +199,12 @@ def test_a_merge_is_tried_again_when_somebody_else_writes(tmp_path: Path) -> Non
     model.others = 100
     response = ask("PATCH", "/people/1", body={"data": {"a": 2}})
     assert (response.status_int, response.headers["Retry-After"]) == (503, "1")
-    changed = ask("PATCH", "/people/1", body={"data": {"a": 2}},
-                  If_Match=ask("GET", "/people/1").headers["ETag"])  # fmt: skip
+    changed = ask(
+        "PATCH",
+        "/people/1",
+        body={"data": {"a": 2}},
+        If_Match=ask("GET", "/people/1").headers["ETag"],
+    )
     assert changed.status_int == 412
 
 
@@ -249,15 +261,26 @@ def test_head_and_options(ask: Client, ada: Response) -> None:
     options = ask("OPTIONS", "/people/1")
     assert options.status_int == 204
     assert set(options.headers["Allow"].split(", ")) == {
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"}  # fmt: skip
+        "DELETE",
+        "GET",
+        "HEAD",
+        "OPTIONS",
+        "PATCH",
+        "PUT",
+    }
 
 
 # -- preconditions ---------------------------------------------------------------------------
 
 
 def test_a_cache_is_told_when_nothing_changed(ask: Client, ada: Response) -> None:
-    for tag in (ada.headers["ETag"], f"{ada.headers['ETag']},", f"W/{ada.headers['ETag']}", f'"x", {ada.headers["ETag"]}',
-                "*"):  # fmt: skip
+    for tag in (
+        ada.headers["ETag"],
+        f"{ada.headers['ETag']},",
+        f"W/{ada.headers['ETag']}",
+        f'"x", {ada.headers["ETag"]}',
+        "*",
+    ):
         response = ask("GET", "/people/1", If_None_Match=tag)
         assert (response.status_int, response.body) == (304, b"")
         assert response.headers["ETag"] == ada.headers["ETag"]
@@ -336,8 +359,12 @@ def test_of_many_concurrent_increments_none_is_lost(ask: Client, ada: Response) 
         for _ in range(10):
             while True:
                 row = ask("GET", "/people/1")
-                response = ask("PATCH", "/people/1", body={"age": row.json["age"] + 1},
-                               If_Match=row.headers["ETag"])  # fmt: skip
+                response = ask(
+                    "PATCH",
+                    "/people/1",
+                    body={"age": row.json["age"] + 1},
+                    If_Match=row.headers["ETag"],
+                )
                 if response.status_int == 200:
                     break
                 if response.status_int not in (412, 503):
@@ -445,8 +472,9 @@ def test_a_person_creates_a_row(ask: Client) -> None:
     form = ask("GET", "/people/;new_form", Accept=HTML_FIRST)
     fields = inputs(form.text)
     assert "id" not in fields
-    created = ask("POST", "/people/", form={**fields, "name": "Ada", "age": "36"},
-                  Accept=HTML_FIRST)  # fmt: skip
+    created = ask(
+        "POST", "/people/", form={**fields, "name": "Ada", "age": "36"}, Accept=HTML_FIRST
+    )
     assert created.status_int == 303
     assert created.headers["Location"].endswith("/people/1")
     page = ask("GET", "/people/1", Accept=HTML_FIRST)
@@ -460,8 +488,14 @@ def test_a_program_may_send_a_form_and_get_json(ask: Client) -> None:
 
 
 def test_an_untouched_form_changes_nothing(ask: Client, model: Any) -> None:
-    row = {"name": "\n Ada ", "age": 1, "data": {"a": [1.5]}, "photo": "AAE=", "_secret": "x",
-           "notes": "\na\nb\n"}  # fmt: skip
+    row = {
+        "name": "\n Ada ",
+        "age": 1,
+        "data": {"a": [1.5]},
+        "photo": "AAE=",
+        "_secret": "x",
+        "notes": "\na\nb\n",
+    }
     made = ask("POST", "/people/", body=row)
     page = ask("GET", "/people/1;edit_form", Accept=HTML_FIRST).text
     fields = inputs(page)
@@ -476,8 +510,9 @@ def test_an_untouched_form_changes_nothing(ask: Client, model: Any) -> None:
 
 def test_a_person_changes_a_row(ask: Client, ada: Response) -> None:
     fields = inputs(ask("GET", "/people/1;edit_form", Accept=HTML_FIRST).text)
-    saved = ask("POST", "/people/1", form={**fields, "age": "37", "__secret": "s"},
-                Accept=HTML_FIRST)  # fmt: skip
+    saved = ask(
+        "POST", "/people/1", form={**fields, "age": "37", "__secret": "s"}, Accept=HTML_FIRST
+    )
     assert (saved.status_int, saved.headers["Location"].endswith("/people/1")) == (303, True)
     assert ask("GET", "/people/1").json == {**STORED, "age": 37, "_secret": "s"}
 
@@ -531,8 +566,12 @@ def test_a_program_that_sends_a_stale_form_gets_a_problem(ask: Client, ada: Resp
         form = {"_method": method, "_version": "stale"}
         response = ask("POST", "/people/1", form=form, Accept="application/json")
         assert problem_of(response) == (412, {})
-    twice = ask("POST", "/people/1", form={"_method": "PATCH", "_version": ["a", "b"]},
-                Accept="application/json")  # fmt: skip
+    twice = ask(
+        "POST",
+        "/people/1",
+        form={"_method": "PATCH", "_version": ["a", "b"]},
+        Accept="application/json",
+    )
     assert twice.status_int == 400
     gone = ask("POST", "/people/1", form={"_method": "DELETE"}, Accept="application/json")
     assert gone.status_int == 204
@@ -563,8 +602,9 @@ def test_wrong_forms_of_programs_are_problems(ask: Client, ada: Response) -> Non
 def test_a_form_shows_times_as_browsers_keep_them(value: Any, text: str | None) -> None:
     model = MemoryModel([Field("id", "integer"), Field("at", "other", default=value)])
     assert form_text(value) == text
-    assert inputs(mounted(("t", ModelCollection(model, media=[HTML()])))(
-        "GET", "/t/;new_form").text)["at"] == (text or "")  # fmt: skip
+    assert inputs(
+        mounted(("t", ModelCollection(model, media=[HTML()])))("GET", "/t/;new_form").text
+    )["at"] == (text or "")
 
 
 def test_a_file_is_stored(ask: Client) -> None:
@@ -573,8 +613,13 @@ def test_a_file_is_stored(ask: Client) -> None:
         b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n'
         b"Content-Type: image/png\r\n\r\n\x89PNG\r\n--x--\r\n"
     )
-    created = ask("POST", "/people/", body=body, Content_Type="multipart/form-data; boundary=x",
-                  Accept="application/json")  # fmt: skip
+    created = ask(
+        "POST",
+        "/people/",
+        body=body,
+        Content_Type="multipart/form-data; boundary=x",
+        Accept="application/json",
+    )
     assert created.status_int == 201
     assert base64.b64decode(created.json["photo"]) == b"\x89PNG"
 
@@ -614,8 +659,12 @@ def world(tmp_path: Path) -> tuple[Client, sa.Engine]:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'world.db'}")
     sa.event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA foreign_keys = ON"))
     metadata = MetaData()
-    countries = Table("countries", metadata, Column("code", String(9), primary_key=True),
-                      Column("name", String(40), unique=True))  # fmt: skip
+    countries = Table(
+        "countries",
+        metadata,
+        Column("code", String(9), primary_key=True),
+        Column("name", String(40), unique=True),
+    )
     cities = Table(
         "cities",
         metadata,
@@ -623,8 +672,9 @@ def world(tmp_path: Path) -> tuple[Client, sa.Engine]:
         Column("no", Integer, primary_key=True),
         Column("name", String(40)),
     )
-    log = Table("log", metadata, Column("line", String(40)), Column("country",
-                ForeignKey(countries.c.code)))  # fmt: skip
+    log = Table(
+        "log", metadata, Column("line", String(40)), Column("country", ForeignKey(countries.c.code))
+    )
     metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(sa.insert(countries), [{"code": "A/B c", "name": "Slash"}])

@@ -173,8 +173,9 @@ def test_values_can_be_taken_away_again(everything: TableModel) -> None:
 
 
 def test_fields_describe_the_columns(engine: sa.Engine) -> None:
-    countries = Table("countries", metadata := sa.MetaData(), Column("code", String(2),
-                      primary_key=True))  # fmt: skip
+    countries = Table(
+        "countries", metadata := sa.MetaData(), Column("code", String(2), primary_key=True)
+    )
     table = Table(
         "cities",
         metadata,
@@ -212,8 +213,12 @@ def test_fields_describe_the_columns(engine: sa.Engine) -> None:
 
 
 def test_a_reference_to_an_unknown_or_keyless_column_is_a_plain_value(engine: sa.Engine) -> None:
-    other = Table("other", metadata := sa.MetaData(), Column("id", Integer, primary_key=True),
-                  Column("code", Integer, unique=True))  # fmt: skip
+    other = Table(
+        "other",
+        metadata := sa.MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("code", Integer, unique=True),
+    )
     table = Table(
         "t",
         metadata,
@@ -265,18 +270,29 @@ def test_constraints_of_the_database_name_the_field(people: TableModel) -> None:
 
 
 def test_a_missing_value_that_only_the_database_knows_of(engine: sa.Engine) -> None:
-    created(engine, "t", Column("id", Integer, primary_key=True),
-            Column("a b", String(9), nullable=False))  # fmt: skip
-    lenient = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True),
-                    Column("a b", String(9)))  # fmt: skip
+    created(
+        engine,
+        "t",
+        Column("id", Integer, primary_key=True),
+        Column("a b", String(9), nullable=False),
+    )
+    lenient = Table(
+        "t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("a b", String(9))
+    )
     model = TableModel(lenient, engine)
     assert refusal(lambda: model.create({"a b": None})) == (ValidationError, {"a b": "required"})
     assert refusal(lambda: model.create({})) == (ValidationError, {"a b": "required"})
 
 
 def test_a_unique_pair_names_both_fields(engine: sa.Engine) -> None:
-    table = created(engine, "pairs", Column("id", Integer, primary_key=True), Column("a", Integer),
-                    Column("b", Integer), sa.UniqueConstraint("a", "b", name="one_pair"))  # fmt: skip
+    table = created(
+        engine,
+        "pairs",
+        Column("id", Integer, primary_key=True),
+        Column("a", Integer),
+        Column("b", Integer),
+        sa.UniqueConstraint("a", "b", name="one_pair"),
+    )
     model = TableModel(table, engine)
     model.create({"a": 1, "b": 2})
     expected = ConflictError, {"a": "unique", "b": "unique"}
@@ -290,8 +306,12 @@ def test_a_unique_pair_names_both_fields(engine: sa.Engine) -> None:
 @pytest.fixture
 def countries(engine: sa.Engine) -> tuple[TableModel, TableModel]:
     metadata = sa.MetaData()
-    parents = Table("countries", metadata, Column("code", String(2), primary_key=True),
-                    Column("no", Integer, unique=True))  # fmt: skip
+    parents = Table(
+        "countries",
+        metadata,
+        Column("code", String(2), primary_key=True),
+        Column("no", Integer, unique=True),
+    )
     children = Table(
         "cities",
         metadata,
@@ -409,8 +429,12 @@ def test_a_key_that_was_not_given_is_asked_for(sqlite_engine: sa.Engine) -> None
 
 
 def test_a_key_without_a_value_in_the_database(sqlite_engine: sa.Engine) -> None:
-    table = Table("t", sa.MetaData(), Column("id", String(9), primary_key=True, default=None,
-                  server_default=sa.text("NULL")), Column("v", Integer))  # fmt: skip
+    table = Table(
+        "t",
+        sa.MetaData(),
+        Column("id", String(9), primary_key=True, default=None, server_default=sa.text("NULL")),
+        Column("v", Integer),
+    )
     table.create(sqlite_engine)
     model = TableModel(table, sqlite_engine)
     with pytest.raises(RefusedError) as caught:
@@ -424,8 +448,10 @@ def test_a_key_without_a_value_in_the_database(sqlite_engine: sa.Engine) -> None
 def test_a_stale_version_is_refused_with_the_row_as_it_is(people: TableModel) -> None:
     ada = people.create({"name": "Ada"})
     people.update(1, {"age": 36}, people.version(ada))
-    for write in (lambda: people.update(1, {"age": 37}, people.version(ada)),
-                  lambda: people.delete(1, people.version(ada))):  # fmt: skip
+    for write in (
+        lambda: people.update(1, {"age": 37}, people.version(ada)),
+        lambda: people.delete(1, people.version(ada)),
+    ):
         with pytest.raises(VersionError) as caught:
             write()
         assert caught.value.row["age"] == 36
@@ -433,9 +459,16 @@ def test_a_stale_version_is_refused_with_the_row_as_it_is(people: TableModel) ->
 
 def counted(engine: sa.Engine, **options: Any) -> TableModel:
     return TableModel(
-        created(engine, "counters", Column("id", Integer, primary_key=True),
-                Column("n", Integer), Column("version", Integer)),
-        engine, **options)  # fmt: skip
+        created(
+            engine,
+            "counters",
+            Column("id", Integer, primary_key=True),
+            Column("n", Integer),
+            Column("version", Integer),
+        ),
+        engine,
+        **options,
+    )
 
 
 def test_a_version_column_counts_the_changes(engine: sa.Engine) -> None:
@@ -447,8 +480,12 @@ def test_a_version_column_counts_the_changes(engine: sa.Engine) -> None:
     with pytest.raises(VersionError):
         model.update(1, {"n": 2}, "1")
     assert refusal(lambda: model.update(1, {"version": 9}))[1] == {"version": "read_only"}
-    other = Table("counters", sa.MetaData(), Column("id", Integer, primary_key=True),
-                  Column("version", Integer, default=10))  # fmt: skip
+    other = Table(
+        "counters",
+        sa.MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("version", Integer, default=10),
+    )
     assert TableModel(other, engine, version="version").create({})["version"] == 10
     hidden = model.restrict(hidden=["version"])
     seen = hidden.retrieve(1)
@@ -587,8 +624,13 @@ def walk_back(model: TableModel, limit: int) -> list[list[Any]]:
 
 
 def test_pages_of_a_composite_key(engine: sa.Engine) -> None:
-    table = created(engine, "t", Column("a", String(5), primary_key=True),
-                    Column("b", Integer, primary_key=True), Column("c", Integer, primary_key=True))  # fmt: skip
+    table = created(
+        engine,
+        "t",
+        Column("a", String(5), primary_key=True),
+        Column("b", Integer, primary_key=True),
+        Column("c", Integer, primary_key=True),
+    )
     model = TableModel(table, engine)
     keys = [(a, b, c) for a in "xy" for b in (1, 2) for c in (1, 2, 3)]
     with engine.begin() as connection:
@@ -671,8 +713,20 @@ def test_one_bad_cell_does_not_hide_the_other_rows(
         "x": "x",
         "bl": b"\0",
     }
-    assert list(bad.values()) == [2, "soon", "2026-13-02 03:04:05", 3, "many", 2, "seven", "half",
-                                  "5", "{", 7, "text"]  # fmt: skip
+    assert list(bad.values()) == [
+        2,
+        "soon",
+        "2026-13-02 03:04:05",
+        3,
+        "many",
+        2,
+        "seven",
+        "half",
+        "5",
+        "{",
+        7,
+        "text",
+    ]
     assert odd["n"] == Decimal("1.239")
     assert odd["s"] == b"\xff"
     # And they stay as they are when another cell is changed.
@@ -747,8 +801,14 @@ def test_a_case_insensitive_key_names_one_row(foreign: Callable[[str, str], Tabl
 
 
 def test_sqlite_keeps_fifteen_digits(sqlite_engine: sa.Engine) -> None:
-    table = created(sqlite_engine, "t", Column("id", Integer, primary_key=True),
-                    Column("n", sa.Numeric(30, 2)), Column("i", sa.Interval), Column("u", sa.Uuid))  # fmt: skip
+    table = created(
+        sqlite_engine,
+        "t",
+        Column("id", Integer, primary_key=True),
+        Column("n", sa.Numeric(30, 2)),
+        Column("i", sa.Interval),
+        Column("u", sa.Uuid),
+    )
     model = TableModel(table, sqlite_engine)
     assert model.create({"n": "1234567890123.45"})["n"] == Decimal("1234567890123.45")
     assert refusal(lambda: model.create({"n": "12345678901234567.89"}))[1] == {"n": "range"}
@@ -795,8 +855,12 @@ def test_values_that_python_cannot_hold_are_shown_as_postgresql_writes_them(
         [[1], [2]],
     )
     assert (str(one["n"]), one["f"], one["u"]) == ("NaN", float("inf"), ["a"])
-    assert (two["d"], two["ts"], two["tz"], two["i"]) == ("infinity", "-infinity", "infinity",
-                                                          "1 mon")  # fmt: skip
+    assert (two["d"], two["ts"], two["tz"], two["i"]) == (
+        "infinity",
+        "-infinity",
+        "infinity",
+        "1 mon",
+    )
     assert three["d"] == "0044-03-15 BC"
     assert three["i"] == -timedelta(days=1, hours=2)
     assert model.update(1, {"a": [5, 6], "f": "NaN", "i": "-PT5M", "tz": "2026-01-01T00:00:00Z"})[
@@ -851,8 +915,9 @@ def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
     assert (fields["y"].minimum, fields["e"].choices) == (1901, ("x", "y"))
     assert not fields["s"].writable
     assert refusal(lambda: model.create({"txt": "x" * 300}))[1] == {"txt": "length"}
-    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("tiny",
-                  sa.Boolean))  # fmt: skip
+    table = Table(
+        "t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("tiny", sa.Boolean)
+    )
     assert TableModel(table, mariadb_engine).retrieve(1)["tiny"] == 5
 
 
@@ -862,15 +927,19 @@ def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
 def test_a_table_that_does_not_exist_is_unavailable(engine: sa.Engine) -> None:
     table = Table("nosuch", sa.MetaData(), Column("id", Integer, primary_key=True))
     model = TableModel(table, engine)
-    for verb in (lambda: model.list(Query()), lambda: model.create({"id": 1}),
-                 lambda: list(model.stream(Query()))):  # fmt: skip
+    for verb in (
+        lambda: model.list(Query()),
+        lambda: model.create({"id": 1}),
+        lambda: list(model.stream(Query())),
+    ):
         with pytest.raises(UnavailableError, match="no such table"):
             verb()
 
 
 def test_a_column_that_does_not_exist_is_unavailable(people: TableModel) -> None:
-    table = Table("people", sa.MetaData(), Column("id", Integer, primary_key=True),
-                  Column("shoe", Integer))  # fmt: skip
+    table = Table(
+        "people", sa.MetaData(), Column("id", Integer, primary_key=True), Column("shoe", Integer)
+    )
     with pytest.raises(UnavailableError):
         TableModel(table, people.engine).list(Query())
 

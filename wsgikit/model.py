@@ -366,9 +366,8 @@ def _decimal(field: Field, value: Any) -> Decimal:
         return Decimal(value)
     if isinstance(value, float):
         value = write_float(value)
-    if isinstance(value, str) and len(value) <= MAX_DIGITS and _DECIMAL.fullmatch(value):
-        value = Decimal(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    spelled = isinstance(value, str) and len(value) <= MAX_DIGITS and _DECIMAL.fullmatch(value)
+    if spelled or (isinstance(value, int) and not isinstance(value, bool)):
         value = Decimal(value)
     if not isinstance(value, Decimal):
         raise Unfit("type", f'Must be a decimal number such as "12.50", not {_spell(value)}.')

@@ -630,7 +630,9 @@ class TableModel:
 #: What `TableModel.restrict` must not take over.
 _PREPARED = {name for name, value in vars(TableModel).items() if isinstance(value, cached_property)}
 
-_SORTABLE = frozenset("text integer float decimal boolean date datetime time uuid enum".split())
+#: Kinds whose values every database can put in order.
+_SORTABLE = {"text", "integer", "float", "decimal", "boolean", "date", "datetime", "time", "uuid",
+             "enum"}  # fmt: skip
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
