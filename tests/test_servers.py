@@ -2,6 +2,7 @@
 
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 from wsgiref.types import WSGIApplication
 from wsgiref.validate import validator
 
@@ -64,3 +65,13 @@ def test_sqlite_enforces_foreign_keys(sqlite_engine: Engine) -> None:
 def test_an_application_is_served_over_a_socket(serve: Callable[[WSGIApplication], str]) -> None:
     with urllib.request.urlopen(serve(validator(Response(b"hello"))) + "/") as answer:
         assert answer.read() == b"hello"
+
+
+def test_a_page_is_shown_in_a_real_browser(
+    browser: Any, serve: Callable[[WSGIApplication], str]
+) -> None:
+    page = browser.new_page()
+    page.goto(serve(Response("<title>Hello</title><p>world</p>")) + "/")
+    assert page.title() == "Hello"
+    assert page.inner_text("p") == "world"
+    page.close()
