@@ -1,0 +1,1 @@
+"""What the pieces cost, measured: ``python -m benchmarks``."""

@@ -1,0 +1,48 @@
+"""The benchmarks measure what they say, and every case still runs."""
+
+from wsgiref.validate import validator
+
+import pytest
+from webob import Request, Response
+
+from benchmarks.__main__ import main
+from benchmarks.cases import cases
+from benchmarks.harness import Case, call, compare, table
+
+
+def spin(times: int) -> int:
+    return sum(range(times))
+
+
+def test_the_ratio_is_to_the_first_contestant() -> None:
+    case = Case("spin", {"once": lambda: spin(2000), "four times": lambda: spin(8000)})
+    once, four_times = compare([case], rounds=5)
+    assert once.ratio == 1
+    assert 2 < four_times.ratio < 8
+    assert four_times.low <= four_times.ratio <= four_times.high
+    assert once.microseconds > 0
+
+
+def test_results_are_a_markdown_table() -> None:
+    results = compare([Case("nothing", {"by hand": lambda: None})], rounds=2)
+    header, line, row = table(results).splitlines()
+    assert header.count("|") == line.count("|") == row.count("|") == 6
+    assert row.startswith("| nothing | by hand |")
+
+
+def test_call_gives_status_and_body() -> None:
+    app = validator(Response(b"here", status=201))
+    assert call(app, Request.blank("/").environ) == ("201 Created", b"here")
+
+
+def test_every_case_runs() -> None:
+    with cases() as every:
+        assert len({case.name for case in every}) == len(every)
+        for case in every:
+            for function in case.contestants.values():
+                function()
+
+
+def test_words_choose_the_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--rounds", "2", "no case has this in its name"])
+    assert len(capsys.readouterr().out.splitlines()) == 2
