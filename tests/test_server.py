@@ -3,6 +3,7 @@
 import http.client
 import logging
 import os
+import py_compile
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import cache_from_source
 from pathlib import Path
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -479,8 +481,8 @@ def changes(project: Path, act: Callable[[], object], seconds: float = 10) -> li
     told: list[str] = []
     came = threading.Event()
 
-    def changed(path: str) -> None:
-        told.append(path)
+    def changed(paths: list[str]) -> None:
+        told.extend(paths)
         came.set()
 
     with watching(project, changed, interval=0.02):
@@ -503,16 +505,46 @@ def test_a_deleted_file_is_told_of(project: Path) -> None:
     assert changes(project, path.unlink) == [str(path)]
 
 
-def test_a_file_that_was_added_is_told_of_when_it_changes(project: Path) -> None:
+def test_a_change_that_python_cannot_see_is_seen(project: Path) -> None:
+    """A .pyc counts as fresh if its source has the same size, and the same time in seconds."""
+    path = project / "app.py"
+    py_compile.compile(str(path))
+    compiled = Path(cache_from_source(str(path)))
+    assert compiled.exists()
+    assert changes(project, lambda: touch(path)) == [str(path)]
+    assert not compiled.exists()
+
+
+def test_a_file_that_was_added_is_told_of(project: Path) -> None:
+    """It may have been imported, and changed since, before anybody looked."""
     path = project / "views/new.py"
 
     def act() -> None:
         path.parent.mkdir()
         path.write_text("")
+
+    assert changes(project, act) == [str(path)]
+
+
+def test_importing_a_module_is_no_change(
+    tmp_path_factory: pytest.TempPathFactory, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path_factory.mktemp("later") / "wsgikit_test_later.py"
+    path.write_text("")
+    monkeypatch.syspath_prepend(path.parent)
+
+    def act() -> None:
+        __import__("wsgikit_test_later")
+
+    def act_and_change() -> None:
+        act()
         time.sleep(0.5)
         touch(path)
 
-    assert changes(project, act) == [str(path)]
+    assert changes(project, act, 0.2) == []
+    del sys.modules["wsgikit_test_later"]
+    assert changes(project, act_and_change) == [str(path)]
+    del sys.modules["wsgikit_test_later"]
 
 
 def test_an_imported_module_from_elsewhere_is_watched(

@@ -40,7 +40,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -131,7 +131,7 @@ def run(
         stack.enter_context(_logging(directory / "logs"))
         listener = stack.enter_context(_listening(host, port, ready))
         if reload and os.name == "posix":
-            stack.enter_context(watching(directory, lambda path: _start_anew(path, listener)))
+            stack.enter_context(watching(directory, lambda paths: _start_anew(paths, listener)))
         _serve(guard(_show_errors(loaded, host), host), listener)
 
 
@@ -365,7 +365,7 @@ class _Server(ThreadingMixIn, WSGIServer):
                 left -= received or left
         self.close_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("%s %s", client_address[0], sys.exc_info()[1])
 
 
@@ -422,28 +422,29 @@ def _logging_to(logger: logging.Logger, handlers: list[logging.Handler]) -> Iter
 
 @contextmanager
 def watching(
-    directory: Path, changed: Callable[[str], object], *, interval: float = INTERVAL
+    directory: Path, changed: Callable[[list[str]], object], *, interval: float = INTERVAL
 ) -> Iterator[None]:
-    """Call a function, once, when a Python file has changed or gone.
+    """Call a function, once, when Python files have changed, come or gone.
 
     Args:
         directory: All Python files below it are watched, imported or not, and with them
             every imported module that is not part of the Python installation.
-        changed: Called with the file's path, in a thread of its own.
+        changed: Called with the files' paths, in a thread of its own.
         interval: Seconds between two looks.
     """
-    before = _stamps(directory)
+    files, modules = _stamps(_files(directory)), _stamps(_modules())
     end = threading.Event()
 
     def watch() -> None:
-        nonlocal before
         while not end.wait(interval):
-            now = _stamps(directory)
-            for path, stamp in before.items():
-                if now.get(path) != stamp:
-                    changed(path)
-                    return
-            before = now
+            # A file that has come counts as well: it may have been imported, and changed since.
+            different = {path for path, _ in files.items() ^ _stamps(_files(directory)).items()}
+            different |= {path for path, _ in modules.items() - _stamps(modules).items()}
+            if different:
+                _forget_compiled(different)
+                changed(sorted(different))
+                return
+            modules.update(_stamps(_modules() - modules.keys()))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -454,13 +455,21 @@ def watching(
         thread.join()
 
 
-def _stamps(directory: Path) -> dict[str, int]:
-    """Give the times of change, in nanoseconds, of the files to watch."""
-    paths = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    paths = {path for path in paths if not path.startswith((sys.prefix, sys.base_prefix))}
+def _files(directory: Path) -> set[str]:
+    found: set[str] = set()
     for place, directories, files in os.walk(directory):
         directories[:] = [name for name in directories if _is_watched(place, name)]
-        paths.update(os.path.join(place, file) for file in files if file.endswith(".py"))
+        found.update(os.path.join(place, file) for file in files if file.endswith(".py"))
+    return found
+
+
+def _modules() -> set[str]:
+    paths = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    return {path for path in paths if not path.startswith((sys.prefix, sys.base_prefix))}
+
+
+def _stamps(paths: Iterable[str]) -> dict[str, int]:
+    """Give the times of change, in nanoseconds, of the files that are there."""
     stamps = {}
     for path in paths:
         with suppress(OSError):
@@ -475,9 +484,20 @@ def _is_watched(place: str, name: str) -> bool:
     )
 
 
-def _start_anew(path: str, listener: socket.socket) -> None:  # pragma: no cover
+def _forget_compiled(paths: Iterable[str]) -> None:
+    """Delete the .pyc files of sources.
+
+    Python knows whether one is of a source by the source's size and its time in whole seconds:
+    a change within the second that leaves the size as it was would not be seen.
+    """
+    for path in paths:
+        with suppress(OSError, NotImplementedError):
+            os.unlink(importlib.util.cache_from_source(path))
+
+
+def _start_anew(paths: Sequence[str], listener: socket.socket) -> None:  # pragma: no cover
     # Nothing runs after exec, so no coverage is written: tests see it from outside.
-    print(f"{path} has changed: starting anew", file=sys.stderr, flush=True)
+    print(f"{paths[0]} has changed: starting anew", file=sys.stderr, flush=True)
     os.environ[_SOCKET_VARIABLE] = str(listener.fileno())
     os.set_inheritable(listener.fileno(), True)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
