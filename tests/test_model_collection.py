@@ -27,6 +27,7 @@ from wsgikit.media.json import JSON
 from wsgikit.model import (
     Field,
     MemoryModel,
+    NotFoundError,
     Page,
     StoreError,
     UnavailableError,
@@ -254,6 +255,26 @@ def test_a_bad_query_names_the_parameter(ask: Client, query: str) -> None:
     assert ask("GET", "/people/?limit=%ff").status_int == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/people/1?nosuch=1"),
+        ("GET", "/people/1?limit=5"),
+        ("DELETE", "/people/1?age=5"),
+        ("PATCH", "/people/1?name=Ada"),
+        ("PUT", "/people/1?cursor=x"),
+        ("POST", "/people/?name=Ada"),
+        ("GET", "/people/;new_form?name=Ada"),
+    ],
+)
+def test_a_query_where_none_belongs_is_refused(
+    ask: Client, ada: Response, method: str, path: str
+) -> None:
+    body = {"name": "Bob"} if method in ("PATCH", "PUT", "POST") else None
+    assert ask(method, path, body=body).status_int == 400
+    assert ask("GET", "/people/").json["data"] == [STORED]
+
+
 def test_head_and_options(ask: Client, ada: Response) -> None:
     head = ask("HEAD", "/people/1")
     assert (head.status_int, head.body) == (200, b"")
@@ -345,11 +366,57 @@ def test_a_row_is_made_under_its_own_url_once(ask: Client) -> None:
     made = ask("PUT", "/people/7", body=ADA, If_None_Match="*")
     assert (made.status_int, made.json["id"]) == (201, 7)
     assert made.headers["Location"].endswith("/people/7")
-    assert ask("PUT", "/people/7", body=ADA, If_None_Match="*").status_int == 412
+    again = ask("PUT", "/people/7", body=ADA, If_None_Match="*")
+    assert (again.status_int, again.headers["ETag"]) == (412, made.headers["ETag"])
+    assert "There is such a row already" in again.json["detail"]
     other = ask("PUT", "/people/8", body={**ADA, "id": 9}, If_None_Match="*")
     assert (other.status_int, other.json["errors"][0]["pointer"]) == (422, "/id")
     assert ask("PUT", "/people/8", body={**ADA, "id": 8}, If_None_Match="*").status_int == 201
     assert ask("PUT", "/people/9", body=ADA).status_int == 404
+
+
+def test_of_many_who_make_the_same_row_one_does(ask: Client) -> None:
+    statuses: list[int] = []
+
+    def make() -> None:
+        statuses.append(ask("PUT", "/people/7", body=ADA, If_None_Match="*").status_int)
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201] + [412] * 7
+
+
+class Late(MemoryModel):
+    """Rows that somebody else makes after we have looked."""
+
+    looked = False
+
+    def retrieve(self, key: Any) -> Any:
+        if not self.looked:
+            self.looked = True
+            raise NotFoundError(key)
+        return super().retrieve(key)
+
+
+def test_a_row_that_somebody_else_made_just_before() -> None:
+    model = Late(PEOPLE)
+    model.create({"id": 7, **ADA})
+    ask = mounted(("people", ModelCollection(model, media=JSON)))
+    assert ask("PUT", "/people/7", body=ADA, If_None_Match="*").status_int == 412
+
+
+def test_a_row_that_cannot_be_made_for_another_reason(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    table = Table("t", MetaData(), Column("id", Integer, primary_key=True),
+                  Column("name", String(9), unique=True))  # fmt: skip
+    table.create(engine)
+    ask = mounted(("t", ModelCollection(TableModel(table, engine), media=[JSON])))
+    ask("POST", "/t/", body={"name": "Ada"})
+    taken = ask("PUT", "/t/7", body={"name": "Ada"}, If_None_Match="*")
+    assert problem_of(taken) == (409, {"/name": "unique"})
 
 
 def test_of_many_concurrent_increments_none_is_lost(ask: Client, ada: Response) -> None:
@@ -624,6 +691,44 @@ def test_a_file_is_stored(ask: Client) -> None:
     assert base64.b64decode(created.json["photo"]) == b"\x89PNG"
 
 
+def test_a_column_may_have_the_name_of_our_own_inputs(tmp_path: Path) -> None:
+    names = ["_version", "_method", "__version", "limit", "id", "format", "self"]
+    fields = [Field("key", "integer"), *(Field(name) for name in names)]
+    model = MemoryModel(fields, key="key")
+    ask = mounted(("t", ModelCollection(model, media=[HTML(), JSON])))
+    ask("POST", "/t/", body={name: name for name in names})
+    fields_sent = inputs(ask("GET", "/t/1;edit_form", Accept=HTML_FIRST).text)
+    saved = ask("POST", "/t/1", form={**fields_sent, "___version": "new"}, Accept=HTML_FIRST)
+    assert saved.status_int == 303
+    expected = {"key": 1, **{name: name for name in names}, "__version": "new"}
+    assert ask("GET", "/t/1?format=json").json == expected
+
+
+@pytest.mark.parametrize("text", ["[" * 500 + "]" * 500, "1e999", '{"a":1,"a":2}', r'"\ud800"'])
+def test_json_in_a_form_is_read_as_strictly_as_json(ask: Client, ada: Response, text: str) -> None:
+    form = {"_method": "PATCH", "data": text}
+    refused = ask("POST", "/people/1", form=form, Accept="application/json")
+    assert problem_of(refused) == (422, {"/data": "type"})
+    assert ask("GET", "/people/1").json == STORED
+
+
+def test_the_case_of_a_content_type_does_not_matter(ask: Client, ada: Response) -> None:
+    response = ask("POST", "/people/1", body=b"_method=PATCH&age=5",
+                   Content_Type="Application/X-WWW-Form-Urlencoded", Accept=HTML_FIRST)  # fmt: skip
+    assert response.status_int == 303
+
+
+def test_a_file_in_the_wrong_place_is_not_shown_again(ask: Client) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="name"; filename="a.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x89PNG\r\n--x--\r\n"
+    )
+    response = ask("POST", "/people/", body=body, Content_Type="multipart/form-data; boundary=x",
+                   Accept=HTML_FIRST)  # fmt: skip
+    assert response.status_int == 422
+    assert "Upload(" not in response.text
+
+
 def test_a_form_of_another_site_is_refused(ask: Client) -> None:
     response = ask("POST", "/people/", form=ADA, Sec_Fetch_Site="cross-site")
     assert response.status_int == 403
@@ -887,6 +992,8 @@ def test_a_policy_that_gives_nothing_means_no(guarded: Callable[..., Response]) 
 
 def test_a_reader_has_no_buttons_and_may_not_write(guarded: Callable[..., Response]) -> None:
     assert guarded("reader", "DELETE", "/people/1").status_int == 403
+    for noun in ("1;edit_form", "1;delete_form", ";new_form"):
+        assert guarded("reader", "GET", f"/people/{noun}", Accept=HTML_FIRST).status_int == 403
     assert "edit_form" not in guarded("reader", "GET", "/people/1", Accept=HTML_FIRST).text
     assert "edit_form" in guarded("ada", "GET", "/people/1", Accept=HTML_FIRST).text
 

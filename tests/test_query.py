@@ -47,6 +47,7 @@ def test_query_strings_are_read(text: str, query: Query) -> None:
         ("limit=%D9%A3", "limit"),  # an Arabic digit is a digit, but not of ours
         ("limit=1&limit=2", "limit"),
         ("nosuch=1", "nosuch"),
+        ("=1", "(empty)"),
         ("sort=name", "sort"),
         ("limit=%zz", ""),
         ("limit=%ff", ""),
@@ -60,11 +61,16 @@ def test_what_cannot_be_answered_names_the_parameter(text: str, parameter: str) 
     assert caught.value.detail in str(caught.value)
 
 
+def test_a_limit_is_at_least_one() -> None:
+    with pytest.raises(ValueError, match="at least 1, not -5"):
+        Query(limit=-5)
+
+
 parts = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
     st.text(st.characters(codec="utf-8")),
-    st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=1),
+    st.lists(st.text(st.characters(codec="utf-8")), min_size=2, max_size=2),
 )
 
 
@@ -101,7 +107,7 @@ def cursor_of(data: object) -> str:
         cursor_of([2, [1], "96a9b1a7"]),
         cursor_of([0, [1], "wrong"]),
         encode_cursor(Cursor((1, 2)), "o"),
-        encode_cursor(Cursor((["a", "b"],)), "o"),
+        encode_cursor(Cursor((["a"],)), "o"),
         encode_cursor(Cursor(({"a": 1},)), "o"),  # type: ignore[arg-type]
         cursor_of([0, ["\ud800"], format(0, "08x")]),
     ],
@@ -116,7 +122,7 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 def test_a_forged_position_is_refused(data: object) -> None:
     mark = json.loads(base64.urlsafe_b64decode(encode_cursor(Cursor((1,)), "o") + "=="))[2]
     for position in (data, [data], [[data]]):
-        if position == ["text"] or position == [["text"]]:
+        if position == ["text"]:
             continue
         with pytest.raises(QueryError):
             decode_cursor(cursor_of([0, position, mark]), "o", 1)

@@ -358,6 +358,52 @@ def test_a_default_of_the_database_can_be_restored(engine: sa.Engine) -> None:
     assert model.update(1, dict.fromkeys(defaults, DEFAULT)) == {"id": 1, **defaults}
 
 
+def test_a_default_that_cannot_be_spelled_keeps_the_value(sqlite_engine: sa.Engine) -> None:
+    run(
+        sqlite_engine,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT DEFAULT ':x', b TEXT, c INTEGER)",
+    )
+    reflected = Table("t", sa.MetaData(), autoload_with=sqlite_engine)
+    model = TableModel(reflected, sqlite_engine)
+    assert model.create({"a": "y"})["a"] == "y"
+    assert model.update(1, {"a": DEFAULT})["a"] == ":x"
+    fetched = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True),
+                    Column("b", String(9), server_default=sa.FetchedValue()))  # fmt: skip
+    model = TableModel(fetched, sqlite_engine)
+    assert model.update(1, {"b": "kept"})["b"] == "kept"
+    assert model.update(1, {"b": DEFAULT})["b"] == "kept"
+
+
+def test_a_sequence_is_a_default_too(postgresql_engine: sa.Engine) -> None:
+    table = created(postgresql_engine, "t", Column("id", Integer, primary_key=True),
+                    Column("n", Integer, sa.Sequence("numbers")))  # fmt: skip
+    model = TableModel(table, postgresql_engine)
+    assert model.create({})["n"] == 1
+    assert model.update(1, {"n": DEFAULT})["n"] == 2
+
+
+def test_the_default_of_an_enum_is_what_is_stored(engine: sa.Engine) -> None:
+    names = Column("a", sa.Enum(Colour), default=Colour.blue)
+    values = Column("b", sa.Enum(Colour, values_callable=lambda cls: [str(m.value) for m in cls],
+                                 name="numbers"), default=Colour.red)  # fmt: skip
+    table = created(engine, "t", Column("id", Integer, primary_key=True), names, values)
+    fields = {field.name: field for field in TableModel(table, engine).fields}
+    assert (fields["a"].default, str(fields["b"].default)) == ("blue", "1")
+    assert TableModel(table, engine).create({}) == {"id": 1, "a": "blue", "b": "1"}
+
+
+def test_a_key_that_the_database_changes_is_told(sqlite_engine: sa.Engine) -> None:
+    table = created(sqlite_engine, "t", Column("k", String(9), primary_key=True))
+    run(
+        sqlite_engine,
+        "CREATE TRIGGER up AFTER INSERT ON t BEGIN UPDATE t SET k = upper(k); END",
+    )
+    model = TableModel(table, sqlite_engine)
+    with pytest.raises(ValidationError, match="another key"):
+        model.create({"k": "a"})
+    assert not model.list(Query()).data
+
+
 # -- keys ------------------------------------------------------------------------------------
 
 
@@ -413,7 +459,7 @@ def test_a_table_without_a_key_is_read_only(engine: sa.Engine) -> None:
             write()
     with pytest.raises(NotFoundError):
         model.retrieve(())
-    forged = encode_cursor(Cursor((["x"],)), '["log", "offset"]')
+    forged = encode_cursor(Cursor(("x",)), '["log", "offset"]')
     with pytest.raises(QueryError):
         model.list(Query(cursor=forged))
 
@@ -442,7 +488,7 @@ def test_a_key_without_a_value_in_the_database(sqlite_engine: sa.Engine) -> None
     assert codes(caught.value) == {"id": "required"}
 
 
-# -- lost updates ------------------------------------------------------------------------------
+# -- lost updates -----------------------------------------------------------------------------
 
 
 def test_a_stale_version_is_refused_with_the_row_as_it_is(people: TableModel) -> None:
@@ -521,7 +567,7 @@ def test_no_update_is_lost_among_threads(engine: sa.Engine, version: str | None)
     assert model.retrieve(1)["n"] == 80
 
 
-# -- restrictions --------------------------------------------------------------------------------
+# -- restrictions -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -573,6 +619,10 @@ def test_restrictions_add_up(mine: TableModel) -> None:
 
 
 def test_what_cannot_be_restricted_is_refused(people: TableModel) -> None:
+    with pytest.raises(TypeError, match="write \\['age'\\]"):
+        people.restrict(hidden="age")
+    with pytest.raises(TypeError, match="rows is a condition"):
+        people.restrict(rows="age > 5")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="people has no column 'nosuch'"):
         people.restrict(hidden=["nosuch"])
     with pytest.raises(ValueError, match="a key column cannot be hidden"):
@@ -594,7 +644,7 @@ def test_columns_can_be_chosen(people: TableModel) -> None:
         TableModel(people.table, people.engine, label="x")
 
 
-# -- pages ---------------------------------------------------------------------------------------
+# -- pages ------------------------------------------------------------------------------------
 
 
 def walk(model: TableModel, limit: int) -> list[list[Any]]:
@@ -669,7 +719,7 @@ def test_a_stream_gives_every_row_and_lets_the_connection_go(people: TableModel)
     assert people.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
-# -- cells that do not fit their columns -----------------------------------------------------------
+# -- cells that do not fit their columns ------------------------------------------------------
 
 
 @pytest.fixture
@@ -782,6 +832,53 @@ def test_null_and_odd_parts_of_a_key(foreign: Callable[[str, str], TableModel]) 
         model.retrieve(("x", "odd"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "keys"),
+    [
+        ("k TEXT PRIMARY KEY", "('a'), (x'31'), (x'32')", ["a", b"1", b"2"]),
+        ("k PRIMARY KEY", "(1), ('a'), (x'31'), (x'32')", [1, "a", b"1", b"2"]),
+        ("k REAL PRIMARY KEY", "(1.5), ('Infinity'), (9e999)", [1.5, float("inf"), "Infinity"]),
+        ("k INT PRIMARY KEY", "(NULL), (NULL), (NULL), (1)", [None, None, None, 1]),
+        ("k INT PRIMARY KEY", "(1), (1.5), (x'31')", [1, 1.5, b"1"]),
+        ("k NUMERIC PRIMARY KEY", "(1), (12345678901234567890), (9e999)",
+         [Decimal(1), Decimal("1.2345678901234567e+19"), Decimal("Infinity")]),
+        ("k DATE PRIMARY KEY", "(NULL), ('2026-01-02'), ('soon')",
+         [None, date(2026, 1, 2), "soon"]),
+        ("k BOOLEAN PRIMARY KEY", "(0), (1), (2), ('x')", [False, True, 2, "x"]),
+        ("k TIME PRIMARY KEY", "('10:00'), ('10:00:00.000000'), ('10:00:00')",
+         ["10:00", "10:00:00", time(10)]),
+    ],
+)  # fmt: skip
+def test_pages_of_keys_that_do_not_fit_their_columns(
+    foreign: Callable[[str, str], TableModel], columns: str, rows: str, keys: list[Any]
+) -> None:
+    model = foreign(columns, rows)
+    for limit in (1, 2, 3):
+        for pages in (walk(model, limit), walk_back(model, limit)):
+            assert [key for (key,) in flat(pages)] == keys
+
+
+def test_two_spellings_of_one_moment_are_two_keys(sqlite_engine: sa.Engine) -> None:
+    table = created(sqlite_engine, "t", Column("at", sa.DateTime, primary_key=True),
+                    Column("v", Integer))  # fmt: skip
+    model = TableModel(table, sqlite_engine)
+    model.create({"at": "2026-01-02T03:04:05", "v": 1})
+    run(sqlite_engine, "INSERT INTO t VALUES ('2026-01-02 03:04:05', 2)")
+    assert flat(walk(model, 1)) == [("2026-01-02 03:04:05",), (datetime(2026, 1, 2, 3, 4, 5),)]
+    assert model.retrieve(datetime(2026, 1, 2, 3, 4, 5))["v"] == 1
+
+
+@pytest.mark.parametrize(
+    "type_", [sa.Float(), sa.Double(), sa.REAL(), sa.Interval(), sa.Numeric(asdecimal=False)]
+)
+def test_a_key_that_names_no_row_exactly_is_no_key(
+    postgresql_engine: sa.Engine, type_: Any
+) -> None:
+    table = created(postgresql_engine, "t", Column("k", type_, primary_key=True))
+    model = TableModel(table, postgresql_engine)
+    assert (model.key, bool(model.read_only)) == ((), True)
+
+
 def test_a_time_in_a_key_is_the_text_that_is_stored(
     foreign: Callable[[str, str], TableModel],
 ) -> None:
@@ -873,6 +970,87 @@ def test_values_that_python_cannot_hold_are_shown_as_postgresql_writes_them(
     assert repr(model.update(2, {"d": "infinity", "n": "1.10"})) == repr(two)
 
 
+def test_one_bad_element_of_an_array(postgresql_engine: sa.Engine) -> None:
+    run(
+        postgresql_engine,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a DATE[], b INTEGER[])",
+        "INSERT INTO t VALUES (1, '{2026-01-02}', '{1}'), (2, '{infinity,2026-01-02,NULL}', NULL)",
+    )
+    [found] = read_tables(postgresql_engine)
+    model = TableModel(found.table, postgresql_engine)
+    assert list(model.list(Query()).data) == [
+        {"id": 1, "a": [date(2026, 1, 2)], "b": [1]},
+        {"id": 2, "a": ["infinity", date(2026, 1, 2), None], "b": None},
+    ]
+    assert list(model.stream(Query())) == list(model.list(Query()).data)
+
+
+def test_json_that_python_cannot_hold_is_shown_as_it_is(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("id", Integer, primary_key=True), Column("j", sa.JSON))
+    texts = ["[0.1]", "[12345678901234567890.123]", '{"a": 1, "a": 2}', "[" * 70 + "]" * 70]
+    if engine.dialect.name == "mariadb":
+        texts.pop()  # it takes 32 levels itself
+    for number, text in enumerate(texts):
+        run(engine, f"INSERT INTO t VALUES ({number + 1}, '{text}')")
+    model = TableModel(table, engine)
+    assert [row["j"] for row in model.list(Query()).data] == [[0.1], *texts[1:]]
+    assert model.update(2, {"j": {"a": 1}})["j"] == {"a": 1}
+
+
+def test_a_stream_goes_on_after_a_bad_cell(
+    foreign: Callable[[str, str], TableModel],
+) -> None:
+    rows = ", ".join(f"({n}, 'é')" for n in range(1, 1000))
+    model = foreign("id INTEGER PRIMARY KEY, s TEXT", f"{rows}, (1000, CAST(x'ff' AS TEXT))")
+    texts = [row["s"] for row in model.stream(Query())]
+    assert texts == ["é"] * 999 + [b"\xff"]
+
+
+def test_mariadb_floats_are_what_is_stored(mariadb_engine: sa.Engine) -> None:
+    run(
+        mariadb_engine,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, d DOUBLE, f FLOAT)",
+        "INSERT INTO t VALUES (1, 1e-300, 16777217), (2, 0.1234567890123456, 0.1), (3, 1, 3e38)",
+    )
+    [found] = read_tables(mariadb_engine)
+    model = TableModel(found.table, mariadb_engine)
+    assert [(row["d"], row["f"]) for row in model.list(Query()).data] == [
+        (1e-300, 16777216.0),
+        (0.1234567890123456, 0.1),
+        (1.0, 3e38),
+    ]
+    assert model.update(1, {"d": 0.2, "f": 0.3})["f"] == 0.3
+
+
+def test_forged_cursors_are_refused(engine: sa.Engine) -> None:
+    keys = {"t": String(9), "i": Integer(), "u": sa.Uuid(), "d": sa.DateTime(), "b": sa.Boolean(),
+            "e": sa.Enum("x", name="xs"), "y": sa.LargeBinary()}  # fmt: skip
+    for name, type_ in keys.items():
+        if engine.dialect.name == "mariadb" and name == "y":
+            type_ = sa.types.VARBINARY(9)
+        model = TableModel(created(engine, name, Column("k", type_, primary_key=True)), engine)
+        ordering = model._ordering
+        forged: list[Any] = ["a\0", "a", 4611686018427387904, True, None, 1.5]
+        forged += [["date", "2026-01-01"], ["float", "Infinity"], ["binary", "AA=="]]
+        for part in forged:
+            cursor = encode_cursor(Cursor((part,)), ordering)
+            try:
+                model.list(Query(cursor=cursor))
+            except QueryError:
+                continue
+
+
+def test_a_type_of_one_database_is_no_key_elsewhere(
+    postgresql_engine: sa.Engine, mariadb_engine: sa.Engine
+) -> None:
+    for engine, type_ in ((postgresql_engine, "INET"), (mariadb_engine, "BIT(4)")):
+        run(engine, f"CREATE TABLE t (k {type_} PRIMARY KEY)")
+        [found] = read_tables(engine)
+        model = TableModel(found.table, engine)
+        assert model.read_only == "The type of its primary key cannot tell rows apart exactly."
+        assert model.list(Query()).data == []
+
+
 def test_what_the_database_itself_refuses_is_no_crash(postgresql_engine: sa.Engine) -> None:
     run(
         postgresql_engine,
@@ -900,7 +1078,8 @@ def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
            medium MEDIUMINT UNSIGNED, s SET('a', 'b'), e ENUM('x', 'y'), b BIT(1), t TIME, d DATE,
            txt TINYTEXT, j JSON, f FLOAT)""",
         "SET SESSION sql_mode = ''",
-        """INSERT INTO t VALUES (1, 5, 2026, 7, 'a,b', 'x', 1, '12:00:00', '2026-01-02', 'a', '{}', 1),
+        """INSERT INTO t VALUES
+           (1, 5, 2026, 7, 'a,b', 'x', 1, '12:00:00', '2026-01-02', 'a', '{}', 1),
            (2, 5, 2026, 7, 'b', 'x', 1, '838:59:59', '0000-00-00', 'a', '{}', 1)""",
     )
     mariadb_engine.dispose()  # back to strict mode
@@ -921,7 +1100,7 @@ def test_mariadb_types_of_its_own(mariadb_engine: sa.Engine) -> None:
     assert TableModel(table, mariadb_engine).retrieve(1)["tiny"] == 5
 
 
-# -- a database that does not answer ------------------------------------------------------------------
+# -- a database that does not answer ----------------------------------------------------------
 
 
 def test_a_table_that_does_not_exist_is_unavailable(engine: sa.Engine) -> None:
@@ -1114,7 +1293,7 @@ def test_a_write_never_touches_more_than_its_row(engine: sa.Engine) -> None:
     assert [row["v"] for row in model.stream(Query())] == [1, 2]
 
 
-# -- reflection --------------------------------------------------------------------------------------
+# -- reflection -------------------------------------------------------------------------------
 
 
 def test_every_table_and_view_is_found(engine: sa.Engine) -> None:

@@ -27,6 +27,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -53,6 +54,9 @@ Values = Mapping[str, Any]
 #: The most decimal digits of a number (Python's own default bound for text to int).
 MAX_DIGITS = 4300
 
+#: Levels of a JSON value: with the row and the list around it, below what JSON parsers take.
+MAX_DEPTH = 60
+
 
 class Text(str):
     """A value as people type it, such as a form field: still to be read by its field's kind."""
@@ -67,6 +71,9 @@ class _Default:
 
 #: In the values of an update: set this field to what a new row would get.
 DEFAULT: Final = _Default()
+
+
+REQUIRED = "A value is required."
 
 
 # -- errors ----------------------------------------------------------------------------
@@ -201,6 +208,8 @@ class Field:
     timezone: bool = False
     #: What the elements of an array are.
     items: "Field | None" = None
+    #: Whether a text may hold U+0000.
+    nul: bool = True
     #: Whether a text usually has several lines.
     multiline: bool = False
     #: A sentence that helps to fill it in.
@@ -232,7 +241,7 @@ class Field:
             value = self._read(_newlines(value)) if value else None
         if value is None:
             if not self.nullable:
-                raise Unfit("required", "A value is required.")
+                raise Unfit("required", REQUIRED)
             return None
         return KINDS[self.kind](self, value)
 
@@ -332,8 +341,15 @@ WRITERS: dict[type, Callable[[Any], str]] = {
 def _text(field: Field, value: Any) -> str:
     if not isinstance(value, str):
         raise Unfit("type", f"Must be text, not {_spell(value)}.")
+    if not _is_unicode(value) or ("\0" in value and not field.nul):
+        raise Unfit("type", "Has a character that cannot be stored.")
     _bound_length(field, len(value), "characters")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    # A lone surrogate is no character (Unicode, D75), and no UTF-8.
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _integer(field: Field, value: Any) -> int:
@@ -504,7 +520,22 @@ def _enum(field: Field, value: Any) -> str:
 
 
 def _json(field: Field, value: Any) -> Any:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unfit("type", "Must be JSON.") from error
+    if not _is_unicode(text) or _depth(value) > MAX_DEPTH:
+        raise Unfit("type", f"Must be JSON text of at most {MAX_DEPTH} levels.")
     return value
+
+
+def _depth(value: Any) -> int:
+    """Count how deep arrays and objects are nested; an early end for what is too deep."""
+    depth, level = 0, [value]
+    while depth <= MAX_DEPTH and (level := [c for c in level if isinstance(c, dict | list)]):
+        depth += 1
+        level = [item for c in level for item in (c.values() if isinstance(c, dict) else c)]
+    return depth
 
 
 def _array(field: Field, value: Any) -> list[Any]:
@@ -576,18 +607,48 @@ def _read_integer(text: str) -> Any:
 
 def _read_float(text: str) -> Any:
     text = text.strip()
-    return float(text) if len(text) <= MAX_DIGITS and _DECIMAL.fullmatch(text) else text
+    if len(text) > MAX_DIGITS or not _DECIMAL.fullmatch(text):
+        return text
+    number = float(text)
+    if math.isinf(number):
+        raise Unfit("range", "Is too large a number.")
+    return number
 
 
-def _read_json(text: str) -> Any:
+def read_json(text: str) -> Any:
+    """Read a JSON text without losing anything of it.
+
+    Raises:
+        Unfit: If it is no JSON, or if Python's value would be another one: for a name that
+            is given twice, or a number with more digits than a float has.
+    """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_exact_float,
+            object_pairs_hook=_unique_names,
+        )
     except (ValueError, RecursionError) as error:
         raise Unfit("type", "Must be JSON.") from error
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _exact_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number) or Decimal(repr(number)) != Decimal(text):
+        raise ValueError(f"{text} has too many digits")
+    return number
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a name is given twice")
+    return result
 
 
 def _read_other(text: str) -> Any:
@@ -601,8 +662,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "float": _read_float,
     "decimal": str.strip,
     "boolean": lambda text: _BOOLEANS.get(text.strip().lower(), text),
-    "json": _read_json,
-    "array": _read_json,
+    "json": read_json,
+    "array": read_json,
     "other": _read_other,
 }
 
@@ -636,7 +697,7 @@ def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None
             if field.name in values:
                 _clean_value(field, values[field.name], current, result)
             elif current is None and field.required:
-                raise Unfit("required", "A value is required.")
+                raise Unfit("required", REQUIRED)
         except Unfit as unfit:
             errors.append(FieldError(field.name, unfit.code, unfit.detail))
     if errors:
@@ -680,7 +741,7 @@ def replacement(fields: Iterable[Field], values: Values) -> Row:
         elif field.nullable:
             result[field.name] = None
         else:
-            errors.append(FieldError(field.name, "required", "A value is required."))
+            errors.append(FieldError(field.name, "required", REQUIRED))
     if errors:
         raise ValidationError(_with_other_errors(fields, values, errors))
     return result
@@ -892,8 +953,10 @@ class MemoryModel:
         self.name = name
         self.page_size = page_size
         self.max_page_size = max_page_size
-        by_name = {field.name: field for field in self.fields}
-        self._key_fields = [by_name[name] for name in self.key]
+        names = {field.name: field for field in self.fields}
+        if not self.key or not set(self.key) <= set(names):
+            raise ValueError(f"the key {self.key} is not among the fields {tuple(names)}")
+        self._counts = len(self.key) == 1 and names[self.key[0]].kind == "integer"
         self._ordering = describe_ordering(name, self.key)
         self._rows: dict[tuple[Any, ...], Row] = {}
         self._highest = 0
@@ -902,44 +965,50 @@ class MemoryModel:
     def list(self, query: Query) -> Page:
         """See `Model.list`."""
         limit = min(query.limit or self.page_size, self.max_page_size)
-        cursor = read_position(query.cursor, self._ordering, self._key_fields)
+        cursor = read_position(query.cursor, self._ordering, len(self.key))
         with self._lock:
             keys = sorted(self._rows)
-            if cursor is None:
-                chosen = keys[: limit + 1]
-            elif cursor.backward:
-                chosen = [key for key in keys if key < cursor.position][-limit - 1 :]
-            else:
-                chosen = [key for key in keys if key > cursor.position][: limit + 1]
-            rows = [dict(self._rows[key]) for key in chosen]
+            try:
+                if cursor is None:
+                    chosen = keys[: limit + 1]
+                elif cursor.backward:
+                    chosen = [key for key in keys if key < cursor.position][-limit - 1 :]
+                else:
+                    chosen = [key for key in keys if key > cursor.position][: limit + 1]
+            except TypeError as error:
+                raise foreign_cursor() from error
+            rows = [deepcopy(self._rows[key]) for key in chosen]
         return make_page(rows, limit, cursor, self._ordering, self.key)
 
     def stream(self, query: Query) -> Iterator[Row]:
         """See `Model.stream`."""
         with self._lock:
-            rows = [dict(self._rows[key]) for key in sorted(self._rows)]
+            rows = [deepcopy(self._rows[key]) for key in sorted(self._rows)]
         return iter(rows)
 
     def retrieve(self, key: Any) -> Row:
         """See `Model.retrieve`."""
         with self._lock:
-            return dict(self._find(key))
+            return deepcopy(self._find(key))
 
     def create(self, values: Values) -> Row:
         """See `Model.create`."""
         given = clean(self.fields, values)
-        row = {field.name: given.get(field.name, field.default) for field in self.fields}
+        row = {f.name: deepcopy(given.get(f.name, f.default)) for f in self.fields}
         with self._lock:
-            if len(self.key) == 1 and row[self.key[0]] is None:
+            if self._counts and row[self.key[0]] is None:
                 row[self.key[0]] = self._highest + 1
+            missing = [name for name in self.key if row[name] is None]
+            if missing:
+                raise ValidationError([FieldError(n, "required", REQUIRED) for n in missing])
             key = tuple(row[name] for name in self.key)
             if key in self._rows:
                 taken = FieldError(self.key[-1], "unique", "Another row has this key.")
                 raise ConflictError([taken])
-            if isinstance(key[0], int):
+            if self._counts:
                 self._highest = max(self._highest, key[0])
             self._rows[key] = row
-        return dict(row)
+            return deepcopy(row)
 
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
         """See `Model.update`."""
@@ -948,21 +1017,23 @@ class MemoryModel:
             row = self._find(key, version)
             for name, value in clean(fields, values, current=row).items():
                 default = next(field.default for field in fields if field.name == name)
-                row[name] = default if value is DEFAULT else value
-            return dict(row)
+                row[name] = deepcopy(default if value is DEFAULT else value)
+            return deepcopy(row)
 
     def delete(self, key: Any, version: str | None = None) -> None:
         """See `Model.delete`."""
         with self._lock:
-            self._find(key, version)
-            del self._rows[key if isinstance(key, tuple) else (key,)]
+            row = self._find(key, version)
+            del self._rows[tuple(row[name] for name in self.key)]
 
     def _find(self, key: Any, version: str | None = None) -> Row:
-        row = self._rows.get(key if isinstance(key, tuple) else (key,))
-        if row is None:
+        key = key if isinstance(key, tuple) else (key,)
+        row = self._rows.get(key)
+        # Python's 1, 1.0 and True are one key to a dict.
+        if row is None or [type(row[n]) for n in self.key] != [type(part) for part in key]:
             raise NotFoundError(key)
         if version is not None and version != version_of(row):
-            raise VersionError(dict(row))
+            raise VersionError(deepcopy(row))
         return row
 
 
@@ -971,36 +1042,60 @@ def immutable(field: Field) -> Field:
     return replace(field, writable=False)
 
 
-def read_position(text: str | None, ordering: str, fields: Sequence[Field]) -> Cursor | None:
-    """Read the cursor of a query, its parts converted by their fields.
+def read_position(text: str | None, ordering: str, length: int) -> Cursor | None:
+    """Read the cursor of a query, with the Python values of its position.
+
+    Args:
+        text: The cursor; `None` for the first page.
+        ordering: As in `wsgikit.query.encode_cursor`.
+        length: How many columns order the list.
 
     Raises:
         QueryError: If it is no cursor of this ordering.
     """
     if text is None:
         return None
-    cursor = decode_cursor(text, ordering, len(fields))
+    cursor = decode_cursor(text, ordering, length)
     try:
-        values = [
-            _read_part(field, part) for field, part in zip(fields, cursor.position, strict=True)
-        ]
-    except Unfit as error:
-        raise QueryError("cursor", "is not one that this collection gave.") from error
-    return Cursor(tuple(values), cursor.backward)
+        return Cursor(tuple(map(_read_part, cursor.position)), cursor.backward)
+    except (Unfit, LookupError) as error:
+        raise foreign_cursor() from error
 
 
-def _read_part(field: Field, part: Part) -> Any:
+def foreign_cursor() -> QueryError:
+    """Make the refusal of a cursor that does not come from here."""
+    return QueryError("cursor", "is not one that this collection gave.")
+
+
+_NONFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
+#: How values that JSON cannot spell travel in cursors: by kind.
+_PARTS = {
+    kind: Field("part", kind, nonfinite=_NONFINITE)
+    for kind in ("decimal", "date", "time", "interval", "uuid", "binary", "float")
+}
+_PARTS["datetime"] = Field("part", "datetime")
+_PARTS["moment"] = Field("part", "datetime", timezone=True)
+_PART_KINDS = {Decimal: "decimal", date: "date", time: "time", timedelta: "interval",
+               UUID: "uuid", bytes: "binary", float: "float"}  # fmt: skip
+
+
+def _read_part(part: Any) -> Any:
     if isinstance(part, list):
-        return field.read(part[0])
-    if isinstance(part, int) and abs(part) >= 2**63:
+        return _PARTS[part[0]].read(part[1])
+    if isinstance(part, int) and abs(part) >= 2**64:
+        raise Unfit("range", "is no key")
+    if isinstance(part, float) and not math.isfinite(part):
         raise Unfit("range", "is no key")
     return part
 
 
 def _write_part(value: Any) -> Part:
-    if value is None or type(value) in (str, int, bool):
-        return value  # type: ignore[no-any-return]
-    return [to_text(value) or ""]
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, datetime):
+        return ["datetime" if value.tzinfo is None else "moment", value.isoformat()]
+    kind = _PART_KINDS.get(type(value))
+    return str(value) if kind is None else [kind, to_text(value) or ""]
 
 
 def make_page(

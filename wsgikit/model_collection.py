@@ -24,6 +24,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -32,7 +33,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from webob import Request, Response, exc
 
 from wsgikit.collection import Collection
-from wsgikit.media import Form, MediaType, Upload, negotiate, problem, respond
+from wsgikit.media import Form, Media, Upload, media_types, negotiate, problem, respond
 from wsgikit.model import (
     ConflictError,
     DeniedError,
@@ -54,7 +55,7 @@ from wsgikit.model import (
     to_text,
     version_of,
 )
-from wsgikit.query import QueryError, parse_query
+from wsgikit.query import Query, QueryError, parse_query
 
 #: A policy gives what a request may touch of a model; `None`, or an exception, means nothing.
 Policy = Callable[[Request, Any], Model | None]
@@ -65,9 +66,27 @@ WRITES = ("create", "update", "patch", "delete")
 FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
 
 #: How often a merge into a JSON column is tried again when somebody else writes in between.
-MERGE_TRIES = 5
+MERGE_TRIES = 30
 
 CHANGED = "Somebody else changed this row in the meantime; nothing was saved."
+EXISTS = "There is such a row already; nothing was saved."
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a client sent to be stored.
+
+    Attributes:
+        values: By field name, as a model takes them: as JSON spells them, or as `Text`.
+        texts: What was typed, if it was a form.
+        version: The version of the row that the form was made from.
+        from_page: Whether a person waits for a page.
+    """
+
+    values: dict[str, Any]
+    texts: Mapping[str, Any] | None = None
+    version: str | None = None
+    from_page: bool = False
 
 
 class ModelCollection(Collection):
@@ -88,7 +107,7 @@ class ModelCollection(Collection):
         self,
         model: Any,
         *,
-        media: Sequence[MediaType],
+        media: Media,
         policy: Policy | None = None,
         title: str | None = None,
         allow_cross_origin: bool = False,
@@ -96,6 +115,7 @@ class ModelCollection(Collection):
         self.model = model
         self.policy = policy
         self.title = title or str(getattr(model, "name", "")) or "Collection"
+        media = media_types(media)
         shown = [m for m in media if m.renderer is not None]
         self._pages = tuple(m for m in shown if m.format == "html")
         self._formats = tuple(m.format for m in shown if m.format != "html")
@@ -124,8 +144,8 @@ class ModelCollection(Collection):
 
     def list(self, request: Request, **urlvars: Any) -> Any:
         """Answer one page of rows."""
-        model = self.narrow(request)
         query = parse_query(request.query_string)
+        model = self.narrow(request)
         page = model.list(query)
         links = {
             "first": self._page_url(request, None),
@@ -139,7 +159,7 @@ class ModelCollection(Collection):
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
-        model = self.narrow(request)
+        model = self._open(request)
         row = model.retrieve(self._key(model, id))
         self._check_match(request, model, row)
         response = self._represent(request, model, row)
@@ -152,50 +172,49 @@ class ModelCollection(Collection):
 
     def create(self, request: Request, **urlvars: Any) -> Any:
         """Store a new row."""
-        model = self.narrow(request)
-        values = self._values(request)
+        model = self._open(request)
+        sent = self._read(request)
         try:
-            row = model.create(_typed(values))
+            row = model.create(sent.values)
         except (ValidationError, ConflictError) as error:
-            if self._from_page(request):
-                return self._form(request, model, values=values, error=error)
+            if sent.from_page:
+                return self._form(request, model, sent=sent, error=error)
             raise
-        return self._created(request, model, row)
+        return self._created(request, model, row, sent)
 
     def update(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Replace a row; with ``If-None-Match: *``, make it."""
-        model = self.narrow(request)
-        values = self._values(request)
+        model = self._open(request)
+        sent = self._read(request)
         key = self._key(model, id)
         if request.headers.get("If-None-Match", "").strip() == "*":
-            return self._create_at(request, model, key, values)
+            return self._create_at(request, model, key, sent)
         # A form cannot send a file again: no file leaves the stored one.
-        kept = {"binary"} if isinstance(values, Form) else set()
+        kept = set() if sent.texts is None else {"binary"}
         fields = [f for f in model.fields if f.name not in model.key and f.kind not in kept]
-        return self._save(request, model, key, values, lambda v: replacement(fields, v))
+        return self._save(request, model, key, sent, lambda values: replacement(fields, values))
 
     def patch(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Change some fields of a row (RFC 7396)."""
-        model = self.narrow(request)
-        values = self._values(request)
+        model = self._open(request)
+        sent = self._read(request)
         key = self._key(model, id)
-        nested = [f.name for f in model.fields if isinstance(values.get(f.name), dict)]
-        if nested and not isinstance(values, Form):
-            return self._merge(request, model, key, values, nested)
-        return self._save(request, model, key, values, dict)
+        if any(isinstance(value, dict) for value in sent.values.values()):
+            return self._merge(request, model, key, sent)
+        return self._save(request, model, key, sent, dict)
 
     def delete(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Remove a row."""
-        model = self.narrow(request)
-        values = self._values(request) if self._has_form(request) else {}
+        model = self._open(request)
+        sent = self._read(request) if _has_form(request) else Sent({})
         key = self._key(model, id)
         try:
-            model.delete(key, self._wanted_version(request, model, key, values))
+            model.delete(key, self._wanted_version(request, model, key, sent))
         except (ConflictError, VersionError) as error:
-            if self._from_page(request):
+            if sent.from_page:
                 return self._form(request, model, key=key, error=error, action=FORMS[2])
             raise
-        if self._from_page(request):
+        if sent.from_page:
             return exc.HTTPSeeOther(location=self.url(request))
         return Response(status=204)
 
@@ -203,16 +222,16 @@ class ModelCollection(Collection):
         """Answer the form for a new row."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return self._form(request, self.narrow(request))
+        return self._form(request, self._open(request))
 
     def get_edit_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer the form that changes a row."""
-        model = self.narrow(request)
+        model = self._open(request)
         return self._form(request, model, key=self._key(model, id))
 
     def get_delete_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Ask whether to remove a row."""
-        model = self.narrow(request)
+        model = self._open(request)
         return self._form(request, model, key=self._key(model, id), action=FORMS[2])
 
     # -- what actions share ----------------------------------------------------------------
@@ -239,26 +258,35 @@ class ModelCollection(Collection):
     def _key(self, model: Any, id: str) -> tuple[Any, ...]:
         return decode_key(id, _key_fields(model))
 
-    def _values(self, request: Request) -> dict[str, Any]:
-        """Give the body as a mapping from names to values.
+    def _open(self, request: Request) -> Any:
+        """Give the narrowed model for an action that takes no query.
+
+        Raises:
+            QueryError: If there is one: who sends `DELETE /people/7?age=3` means something else.
+        """
+        if parse_query(request.query_string) != Query():
+            raise QueryError("", "Only a list has pages.")
+        return self.narrow(request)
+
+    def _read(self, request: Request) -> "Sent":
+        """Read the body.
 
         Raises:
             ValidationError: If it is no JSON object.
         """
-        values = self.parse(request)
-        if isinstance(values, Form):
-            return Form({_unescape(name): value for name, value in values.items()})
-        if not isinstance(values, dict):
+        body = self.parse(request)
+        if isinstance(body, Form):
+            version = body.get("_version")
+            if not isinstance(version, str | None):
+                raise exc.HTTPBadRequest("The form has more than one _version.")
+            names = {_unescape(name): value for name, value in body.items() if name != "_version"}
+            from_page = negotiate(request, self.media) in self._pages
+            values = {name: _typed_value(value) for name, value in names.items()}
+            return Sent(values, names, version, from_page)
+        if not isinstance(body, dict):
             message = "The body must be an object, from field names to values."
             raise ValidationError([FieldError("", "type", message)])
-        return values
-
-    def _has_form(self, request: Request) -> bool:
-        return request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
-
-    def _from_page(self, request: Request) -> bool:
-        """Whether a person waits for a page: a form was sent, and HTML is wanted."""
-        return self._has_form(request) and negotiate(request, self.media) in self._pages
+        return Sent(body)
 
     def _represent(self, request: Request, model: Any, row: Row, status: int = 200) -> Response:
         """Answer a row, with its ETag."""
@@ -280,9 +308,9 @@ class ModelCollection(Collection):
             tag += "." + base64.urlsafe_b64encode(digest).decode("ascii")
         return f'"{tag}"'
 
-    def _created(self, request: Request, model: Any, row: Row) -> Response:
+    def _created(self, request: Request, model: Any, row: Row, sent: "Sent") -> Response:
         url = self._row_url(request, model, row)
-        if self._from_page(request):
+        if sent.from_page:
             return exc.HTTPSeeOther(location=url or self.url(request))
         response = self._represent(request, model, row, 201)
         if url is not None:
@@ -290,63 +318,65 @@ class ModelCollection(Collection):
         return response
 
     def _create_at(
-        self, request: Request, model: Any, key: tuple[Any, ...], values: dict[str, Any]
+        self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent"
     ) -> Response:
         """Create the row of this key, and no other (RFC 9110 13.1.2)."""
-        try:
-            row = model.retrieve(key)
-        except NotFoundError:
-            pass
-        else:
-            return self._refuse_version(request, model, row)
         given = dict(zip(model.key, key, strict=True))
         fields = {field.name: field for field in model.fields}
         for name, value in given.items():
-            if name in values and not fields[name].same(value, _typed(values)[name]):
+            if name in sent.values and not fields[name].same(value, sent.values[name]):
                 message = "Is not the key in the URL."
                 raise ValidationError([FieldError(name, "read_only", message)])
-        row = model.create({**_typed(values), **given})
-        return self._created(request, model, row)
+        try:
+            return self._refuse_version(request, model.retrieve(key), EXISTS)
+        except NotFoundError:
+            pass
+        try:
+            row = model.create({**sent.values, **given})
+        except ConflictError:
+            # Perhaps somebody else was faster; if it is about another field, that is told.
+            try:
+                return self._refuse_version(request, model.retrieve(key), EXISTS)
+            except NotFoundError:
+                pass
+            raise
+        return self._created(request, model, row, sent)
 
     def _save(
         self,
         request: Request,
         model: Any,
         key: tuple[Any, ...],
-        values: dict[str, Any],
+        sent: "Sent",
         complete: Callable[[dict[str, Any]], dict[str, Any]],
     ) -> Response:
         """Change a row, and answer what is stored then."""
-        version = self._wanted_version(request, model, key, values)
+        version = self._wanted_version(request, model, key, sent)
         try:
-            row = model.update(key, complete(_typed(values)), version)
+            row = model.update(key, complete(sent.values), version)
         except (ValidationError, ConflictError, VersionError) as error:
-            if self._from_page(request):
-                return self._form(request, model, key=key, values=values, error=error)
+            if sent.from_page:
+                return self._form(request, model, key=key, sent=sent, error=error)
             raise
-        if self._from_page(request):
+        if sent.from_page:
             return exc.HTTPSeeOther(
                 location=self._row_url(request, model, row) or self.url(request)
             )
         return self._represent(request, model, row)
 
-    def _merge(
-        self,
-        request: Request,
-        model: Any,
-        key: tuple[Any, ...],
-        values: dict[str, Any],
-        nested: Sequence[str],
-    ) -> Response:
+    def _merge(self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent") -> Response:
         """Merge objects into JSON columns: into the very version that they were merged with."""
-        version = self._wanted_version(request, model, key, values)
+        version = self._wanted_version(request, model, key, sent)
         for _ in range(MERGE_TRIES):
             row = model.retrieve(key)
             if version is not None and version != _version(model, row):
                 raise VersionError(row)
-            merged = {name: merge(row[name], values[name]) for name in nested}
+            values = {
+                name: merge(row.get(name), value) if isinstance(value, dict) else value
+                for name, value in sent.values.items()
+            }
             try:
-                saved = model.update(key, {**values, **merged}, _version(model, row))
+                saved = model.update(key, values, _version(model, row))
             except VersionError:
                 continue
             return self._represent(request, model, saved)
@@ -355,22 +385,19 @@ class ModelCollection(Collection):
     # -- preconditions (RFC 9110 13) -----------------------------------------------------------
 
     def _wanted_version(
-        self, request: Request, model: Any, key: tuple[Any, ...], values: dict[str, Any]
+        self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent"
     ) -> str | None:
         """Give the version that a write is meant for; `None` for any.
 
-        The model compares it once more, in the statement that writes.
+        The model compares it once more, in the transaction that writes.
         """
-        version = values.pop("_version", None) if isinstance(values, Form) else None
-        if version is not None and not isinstance(version, str):
-            raise exc.HTTPBadRequest("The form has more than one _version.")
         if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
-            return version
+            return sent.version
         row = model.retrieve(key)
         self._check_match(request, model, row)
         if _matches(request, self._tag(model, row)):
             raise VersionError(row)
-        return version if version is not None else self._matched_version(request, model, row)
+        return sent.version or self._matched_version(request, model, row)
 
     def _matched_version(self, request: Request, model: Any, row: Row) -> str | None:
         if request.headers.get("If-Match", "*").strip() == "*":
@@ -409,16 +436,16 @@ class ModelCollection(Collection):
             members = {"errors": [where]} if error.parameter else {}
             return problem(request, exc.HTTPBadRequest(str(error)), self.media, **members)
         if isinstance(error, VersionError):
-            return self._refuse_version(request, self.narrow(request), error.row)
+            return self._refuse_version(request, error.row, CHANGED)
         if isinstance(error, NotFoundError):
             return problem(request, exc.HTTPNotFound("There is no such row."), self.media)
         if isinstance(error, DeniedError):
             return problem(request, exc.HTTPForbidden(str(error)), self.media)
         return self._refuse_failure(request, error)
 
-    def _refuse_version(self, request: Request, model: Any, row: Row) -> Response:
-        response = problem(request, exc.HTTPPreconditionFailed(CHANGED), self.media)
-        response.headers["ETag"] = self._tag(model, row)
+    def _refuse_version(self, request: Request, row: Row, detail: str) -> Response:
+        response = problem(request, exc.HTTPPreconditionFailed(detail), self.media)
+        response.headers["ETag"] = self._tag(self.model, row)
         return response
 
     def _refuse_failure(self, request: Request, error: Exception) -> Response:
@@ -442,7 +469,7 @@ class ModelCollection(Collection):
         model: Any,
         *,
         key: tuple[Any, ...] | None = None,
-        values: Mapping[str, Any] | None = None,
+        sent: Sent | None = None,
         error: ModelError | None = None,
         action: str | None = None,
     ) -> Response:
@@ -452,16 +479,19 @@ class ModelCollection(Collection):
             request: The request.
             model: The narrowed model.
             key: The row's key; `None` for a new row.
-            values: What was typed, if this is the form again.
+            sent: What was sent, if this is the form again.
             error: Why.
             action: The template; by default the new or the edit form's.
         """
+        if getattr(model, "read_only", False):
+            raise DeniedError("It is read-only.")
         row = None if key is None else model.retrieve(key)
         action = action or (FORMS[0] if row is None else FORMS[1])
         request.environ["wsgikit.action"] = action
         fields = _form_fields(model, row)
         stored = {f.name: form_text(f.default if row is None else row[f.name]) for f in fields}
-        texts = stored | {name: _shown(value) for name, value in (values or {}).items()}
+        typed = {} if sent is None or sent.texts is None else sent.texts
+        texts = stored | {name: _shown(value) for name, value in typed.items()}
         conflict = None
         if isinstance(error, VersionError):
             conflict = {n: t for n, t in stored.items() if n in texts and _differ(t, texts[n])}
@@ -546,11 +576,9 @@ def merge(target: Any, patch: Any) -> Any:
     return result
 
 
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mark what came from a form as text, to be read by its field."""
-    if not isinstance(values, Form):
-        return dict(values)
-    return {name: _typed_value(value) for name, value in values.items() if name != "_version"}
+def _has_form(request: Request) -> bool:
+    name = request.content_type.lower()
+    return name in ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def _typed_value(value: Any) -> Any:
@@ -652,7 +680,8 @@ def form_text(value: Any) -> str | None:
 
 
 def _shown(value: Any) -> str | None:
-    return value if isinstance(value, str) or value is None else to_text(value)
+    """Give what was typed to be shown again; a file, or a value given twice, cannot be."""
+    return value if isinstance(value, str) else None
 
 
 def _differ(one: str | None, other: str | None) -> bool:

@@ -35,9 +35,8 @@ MAX_CURSOR = 16_384
 #: A larger limit means "as many as you give": the model clamps it to its own ceiling.
 MAX_LIMIT = 10**9
 
-Scalar = str | int | float | None
-#: One value of a cursor's position: a JSON scalar, or a list of one text that a field converts.
-Part = Scalar | list[str]
+#: One value of a cursor's position: a JSON scalar, or for any other type its name and text.
+Part = str | int | float | list[str] | None
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -64,6 +63,10 @@ class Query:
     limit: int | None = None
     #: Where the page begins, as given by an earlier page; `None` for the first.
     cursor: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"a limit is at least 1, not {self.limit}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,8 @@ def parse_query(text: str) -> Query:
     values: dict[str, str] = {}
     for name, value in _pairs(text):
         if name not in RESERVED:
-            raise QueryError(name, f"is not known here. Known: {', '.join(sorted(_KNOWN))}.")
+            known = ", ".join(sorted(_KNOWN))
+            raise QueryError(name or "(empty)", f"is not known here. Known: {known}.")
         if name in values:
             raise QueryError(name, "is given more than once; give it once.")
         values[name] = value
@@ -173,7 +177,7 @@ def decode_cursor(text: str, ordering: str, length: int) -> Cursor:
 
 def _is_part(part: object) -> bool:
     if isinstance(part, list):
-        return len(part) == 1 and _is_text(part[0])
+        return len(part) == 2 and all(map(_is_text, part))
     return _is_text(part) or isinstance(part, int | float | None)
 
 

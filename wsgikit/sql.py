@@ -26,8 +26,9 @@ How it works, in four rules:
 4. *Errors.*  They are sorted by the database's own code (`_KINDS`), and name fields.
 """
 
-import json
+import enum
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,15 +36,18 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect as sqlite_dialect
 
 from wsgikit.model import (
     DEFAULT,
+    KINDS,
     ConflictError,
     DeniedError,
     Field,
@@ -61,8 +65,10 @@ from wsgikit.model import (
     VersionError,
     clean,
     encode_key,
+    foreign_cursor,
     immutable,
     make_page,
+    read_json,
     read_position,
     version_of,
     write_interval,
@@ -70,7 +76,6 @@ from wsgikit.model import (
 from wsgikit.query import (
     Cursor,
     Query,
-    QueryError,
     decode_cursor,
     describe_ordering,
     encode_cursor,
@@ -140,9 +145,12 @@ class TableModel:
         self.page_size = page_size
         self.max_page_size = max_page_size
         self.name = str(self.table.name)
+        self._dialect = engine.dialect.name
         self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
         self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
-        self._dialect = engine.dialect.name
+        if not all(_names_rows(c, self._dialect) for c in self.table.primary_key.columns):
+            self.key = ()
+            self.read_only = "The type of its primary key cannot tell rows apart exactly."
         self._version = version
         self._rows: sa.ColumnElement[bool] | None = None
         self._columns = self._choose(readable, writable)
@@ -169,7 +177,12 @@ class TableModel:
 
         Raises:
             ValueError: If a hidden column is unknown, or part of the key.
+            TypeError: If an argument is something else.
         """
+        if isinstance(hidden, str):
+            raise TypeError(f"hidden is a list of columns: write [{hidden!r}]")
+        if rows is not None and not isinstance(rows, sa.ColumnElement):
+            raise TypeError(f"rows is a condition such as table.c.owner == 'me', not {rows!r}")
         hidden = set(hidden)
         self._known(hidden)
         if hidden & set(self.key):
@@ -192,22 +205,39 @@ class TableModel:
         limit = min(query.limit or self.page_size, self.max_page_size)
         if not self.key:
             return self._list_by_offset(query.cursor, limit)
-        cursor = read_position(query.cursor, self._ordering, self._key_fields)
+        cursor = read_position(query.cursor, self._ordering, len(self._order))
         statement, parameters = self._page_statement(cursor)
         with self._session("list") as connection:
             rows = self._fetch(connection, statement, {**parameters, "page_rows": limit + 1})
         if cursor is not None and cursor.backward:
             rows = rows[::-1]
-        return make_page(rows, limit, cursor, self._ordering, self.key)
+        page = make_page(rows, limit, cursor, self._ordering, self._positions)
+        for row in page.data if self._added else ():
+            for name in self._added:
+                del row[name]
+        return page
 
     def stream(self, query: Query) -> Iterator[Row]:
         """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator."""
         with self._session("list") as connection:
-            options = {"stream_results": True, "yield_per": CHUNK}
-            statement = self._statements[False][0]
-            with connection.execute(statement, execution_options=options) as rows:
-                for row in rows:
-                    yield self._row(row, careful=False)
+            done = 0
+            try:
+                for row in self._stream(connection, careful=False):
+                    yield row
+                    done += 1
+                return
+            except _CONVERSION_ERRORS as error:
+                if not _is_unreadable(error):
+                    raise
+            yield from islice(self._stream(connection, careful=True), done, None)
+
+    def _stream(self, connection: sa.Connection, *, careful: bool) -> Iterator[Row]:
+        options = {"stream_results": True, "yield_per": CHUNK}
+        order = [c.column for c in self._order]
+        statement = (self._careful(self._select) if careful else self._select).order_by(*order)
+        with connection.execute(statement, execution_options=options) as rows:
+            for row in rows:
+                yield self._row(row, careful=careful)
 
     def retrieve(self, key: Any) -> Row:
         """See `wsgikit.model.Model.retrieve`: one statement."""
@@ -284,6 +314,8 @@ class TableModel:
         rows = self._fetch(connection, self._retrieve_statement, parameters)
         if not rows:
             message = "The row would be outside of what you may see."
+            if not self._restriction:
+                message = "The database would store it under another key than the one given."
             raise ValidationError([FieldError("", "check", message)])
         return rows[0]
 
@@ -323,6 +355,35 @@ class TableModel:
         return [column.field for column in self._key_columns]
 
     @cached_property
+    def _order(self) -> Sequence[_Column]:
+        """What orders the list: the key, in a form in which cells of any kind can be compared.
+
+        On SQLite that is the stored value itself, and where a key may be null (SQLite allows
+        that, and any number of them) the number of the row as well.
+        """
+        if self._dialect != "sqlite":
+            return self._key_columns
+        order = [_as_stored(column) for column in self._key_columns]
+        if any(column.column.nullable for column in self._key_columns):
+            rowid: Any = sa.literal_column(f"{_quoted(self.table)}.rowid")
+            number = Field("rowid", "integer")
+            raw = sqltypes.NullType()
+            order.append(_Column(number, rowid, rowid, rowid, None, None, raw))
+        return order
+
+    @cached_property
+    def _positions(self) -> Sequence[str]:
+        """The names under which a page's rows have the values of `_order`."""
+        if self._order is self._key_columns:
+            return self.key
+        return [f"\0{column.field.name}" for column in self._order]
+
+    @cached_property
+    def _added(self) -> Sequence[str]:
+        """Those of `_positions` that are no part of a row."""
+        return () if self._positions is self.key else self._positions
+
+    @cached_property
     def _ordering(self) -> str:
         return describe_ordering(self.name, self.key)
 
@@ -348,43 +409,41 @@ class TableModel:
         return sa.delete(self.table).where(sa.false())
 
     @cached_property
-    def _statements(self) -> Mapping[bool, tuple[sa.Select[Any], sa.Select[Any]]]:
-        """The whole list, and a page beyond a position; by direction (backward?)."""
-        result = {}
-        for backward in (False, True):
-            order = [c.column.desc() if backward else c.column.asc() for c in self._key_columns]
-            whole = self._select.order_by(*order)
-            position = [
-                sa.bindparam(f"position_{n}", type_=column.store)
-                for n, column in enumerate(self._key_columns)
-            ]
-            result[backward] = whole, whole.where(self._beyond(position, backward))
-        return result
-
-    @cached_property
     def _pages(self) -> Mapping[bool | None, sa.Select[Any]]:
         """The first page, and the pages after (False) and before (True) a position."""
-        rows = sa.bindparam("page_rows", type_=sa.Integer())
+        position = [
+            sa.bindparam(f"position_{n}", type_=column.store)
+            for n, column in enumerate(self._order)
+        ]
         return {
-            None: self._statements[False][0].limit(rows),
-            False: self._statements[False][1].limit(rows),
-            True: self._statements[True][1].limit(rows),
+            None: self._whole(backward=False),
+            False: self._whole(backward=False).where(self._beyond(position, False)),
+            True: self._whole(backward=True).where(self._beyond(position, True)),
         }
+
+    def _whole(self, *, backward: bool) -> sa.Select[Any]:
+        order = [c.column.desc() if backward else c.column.asc() for c in self._order]
+        rows = sa.bindparam("page_rows", type_=sa.Integer())
+        statement = self._select.order_by(*order).limit(rows)
+        return (
+            statement.add_columns(*(c.expression for c in self._order))
+            if self._added
+            else statement
+        )
 
     def _page_statement(self, cursor: Cursor | None) -> tuple[sa.Select[Any], dict[str, Any]]:
         if cursor is None:
             return self._pages[None], {}
-        if all(_fits(f, value) for f, value in zip(self._key_fields, cursor.position, strict=True)):
-            parameters = {f"position_{n}": value for n, value in enumerate(cursor.position)}
-            return self._pages[cursor.backward], parameters
-        # SQLite: a key that is null, or of another type than its column's.
-        position = [
-            sa.null() if value is None else sa.literal(value, sqltypes.NullType())
-            for value in cursor.position
-        ]
-        statement = self._statements[cursor.backward][0]
-        rows = sa.bindparam("page_rows", type_=sa.Integer())
-        return statement.where(self._beyond(position, cursor.backward)).limit(rows), {}
+        if None in cursor.position and self._added:
+            position = [sa.null() if v is None else sa.literal(v, sqltypes.NullType())
+                        for v in cursor.position]  # fmt: skip
+            statement = self._whole(backward=cursor.backward)
+            return statement.where(self._beyond(position, cursor.backward)), {}
+        for column, value in zip(self._order, cursor.position, strict=True):
+            if not (self._added or self._is_value(column.field, value)):
+                raise foreign_cursor()
+        parameters = {f"position_{n}": value for n, value in enumerate(cursor.position)}
+        return self._pages[cursor.backward], parameters
 
     def _beyond(self, position: Sequence[Any], backward: bool) -> sa.ColumnElement[bool]:
         """The condition for rows after (or before) a position in key order.
@@ -392,15 +451,16 @@ class TableModel:
         (a, b) > (x, y) is written a >= x AND (a > x OR a = x AND b > y): the first part is
         a range that every database finds in an index.  SQLite sorts nulls first.
         """
-        columns = [column.column for column in self._key_columns]
+        columns = [column.column for column in self._order]
+        nullable = [*(bool(c.column.nullable) for c in self._key_columns), False]
         steps = []
         for n, (column, value) in enumerate(zip(columns, position, strict=True)):
             equal = [c == v for c, v in zip(columns[:n], position[:n], strict=True)]
-            steps.append(sa.and_(*equal, _past(column, value, backward)))
+            steps.append(sa.and_(*equal, _past(column, value, backward, nullable[n])))
         if len(columns) == 1 or isinstance(position[0], sa.Null):
             return sa.or_(*steps)
         first = columns[0] <= position[0] if backward else columns[0] >= position[0]
-        if columns[0].nullable and backward:
+        if nullable[0] and backward:
             first = sa.or_(first, columns[0].is_(None))
         return sa.and_(first, sa.or_(*steps))
 
@@ -412,7 +472,7 @@ class TableModel:
             cursor = decode_cursor(text, ordering, 1)
             start = cursor.position[0]
             if not isinstance(start, int) or not 0 <= start < 2**62:
-                raise QueryError("cursor", "is not one that this collection gave.")
+                raise foreign_cursor()
             offset = max(0, start - limit) if cursor.backward else start
         with self._session("list") as connection:
             parameters = {"page_rows": limit + 1, "page_start": offset}
@@ -451,13 +511,19 @@ class TableModel:
         except _CONVERSION_ERRORS as error:
             if not _is_unreadable(error):
                 raise
-        careful = statement.with_only_columns(
-            *_labelled(c.careful for c in self._columns), maintain_column_froms=True
-        )
-        return [self._row(row, careful=True) for row in connection.execute(careful, parameters)]
+        result = connection.execute(self._careful(statement), parameters)
+        return [self._row(row, careful=True) for row in result]
+
+    def _careful(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """Select the same in forms that no driver can fail on."""
+        added = list(statement.exported_columns)[len(self._columns) :]
+        columns = _labelled(c.careful for c in self._columns)
+        return statement.with_only_columns(*columns, *added, maintain_column_froms=True)
 
     def _row(self, values: Sequence[Any], *, careful: bool) -> Row:
-        row = dict(zip(self._names, values, strict=True))
+        row = dict(zip(self._names, values))  # noqa: B905  a page has its position besides
+        if len(values) > len(row):
+            row.update(zip(self._added, values[len(row) :], strict=True))
         for name, load in self._loaders[careful]:
             value = row[name]
             if value is not None:
@@ -483,14 +549,18 @@ class TableModel:
         if not self.key or len(parts) != len(self.key):
             raise NotFoundError(key)
         for field, value in zip(self._key_fields, parts, strict=True):
-            try:
-                if not _fits(field, value) or field.check(value) is None:
-                    raise NotFoundError(key)
-                if self._dialect == "postgresql" and "\0" in str(value):
-                    raise NotFoundError(key)  # which PostgreSQL cannot even be asked for
-            except Unfit as error:
-                raise NotFoundError(key) from error
+            if value is None or not self._is_value(field, value):
+                raise NotFoundError(key)
         return parts
+
+    def _is_value(self, field: Field, value: Any) -> bool:
+        """Whether a value can be bound as one of its field, and so be looked for."""
+        if isinstance(value, bool) and field.kind != "boolean":
+            return False
+        try:
+            return isinstance(value, _PYTHON_TYPES[field.kind]) and field.check(value) == value
+        except Unfit:
+            return False
 
     # -- columns ---------------------------------------------------------------------------
 
@@ -557,7 +627,8 @@ class TableModel:
         self, error: exc.DBAPIError, connection: sa.Connection, action: str, attempt: Row
     ) -> ModelError:
         code, text = _code_of(error)
-        kind = _KINDS.get(code) or _KINDS.get(code[:2]) or _guess(error, text)
+        state_class = code[:2] if len(code) == 5 else ""  # of an SQLSTATE
+        kind = _KINDS.get(code) or _KINDS.get(state_class) or _guess(error, text)
         if kind == "reference" and action == "delete":
             kind = "in_use"
         if kind in _REFUSALS:
@@ -648,26 +719,33 @@ def _labelled(expressions: Iterable[sa.ColumnElement[Any]]) -> Sequence[sa.Label
     return [expression.label(f"value_{n}") for n, expression in enumerate(expressions)]
 
 
-def _past(column: sa.Column[Any], value: Any, backward: bool) -> sa.ColumnElement[bool]:
+def _past(
+    column: sa.ColumnElement[Any], value: Any, backward: bool, nullable: bool
+) -> sa.ColumnElement[bool]:
     """The condition for a column to lie beyond a value; SQLite's nulls come first."""
     if isinstance(value, sa.Null):
         return sa.false() if backward else column.is_not(None)
     before: sa.ColumnElement[bool] = column < value
     if not backward:
         return sa.and_(column > value)
-    return sa.or_(before, column.is_(None)) if column.nullable else before
+    return sa.or_(before, column.is_(None)) if nullable else before
 
 
 def _default_of(column: sa.Column[Any], dialect: str) -> Any:
     """Give what a new row would get, for use in an UPDATE."""
     default: Any = column.default
+    if default is not None and default.is_sequence:
+        return default.next_value()
     if default is not None:
         return default.arg(None) if default.is_callable else default.arg
-    server: Any = column.server_default
     if dialect != "sqlite":
         return sa.text("DEFAULT")
     # SQLite has no DEFAULT keyword in UPDATE: give the expression itself.
-    return sa.literal(server.arg) if isinstance(server.arg, str) else server.arg
+    expression = getattr(column.server_default, "arg", column)
+    if isinstance(expression, str):
+        return sa.literal(expression)
+    text = getattr(expression, "text", None)
+    return expression if text is None else sa.literal_column(text)
 
 
 # -- types: a column as a field ------------------------------------------------------------
@@ -763,7 +841,7 @@ def _text_limits(type_: Any, dialect: str) -> dict[str, Any]:
     multiline = isinstance(type_, sqltypes.Text) or (type_.length or 0) > 255
     # A reflected MariaDB TEXT has its length in bytes, which the database checks itself.
     length = None if isinstance(type_, sqltypes.Text) else type_.length
-    return {"length": length, "multiline": multiline}
+    return {"length": length, "multiline": multiline, "nul": dialect != "postgresql"}
 
 
 def _integer_limits(type_: Any, dialect: str) -> dict[str, Any]:
@@ -832,7 +910,12 @@ _LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
 
 def _constant_default(column: sa.Column[Any]) -> Any:
     default: Any = column.default
-    return default.arg if default is not None and default.is_scalar else None
+    value = default.arg if default is not None and default.is_scalar else None
+    if isinstance(value, enum.Enum):
+        # What SQLAlchemy stores of a member: its name, unless told otherwise.
+        stored = getattr(column.type, "enums", ())
+        return value.name if value.name in stored else value.value
+    return value
 
 
 def _reference_of(column: sa.Column[Any]) -> Reference | None:
@@ -860,6 +943,8 @@ def _column_of(column: sa.Column[Any], field: Field, dialect: str) -> _Column:
     if dialect == "sqlite":
         if field.kind == "decimal" and field.scale:
             load = _DecimalLoader(field.scale)
+        if column.primary_key and field.kind in _SPELLINGS:
+            load = _SpelledLoader(_SQLITE_LOADERS[field.kind], _SPELLINGS[field.kind])
         if field.kind == "text":
             as_bytes = sa.type_coerce(sa.cast(column, sqltypes.LargeBinary), sqltypes.NullType())
             return _Column(field, column, raw, as_bytes, None, _load_undecodable, store)
@@ -867,13 +952,27 @@ def _column_of(column: sa.Column[Any], field: Field, dialect: str) -> _Column:
     if field.kind == "enum":
         text = sa.type_coerce(column, sqltypes.String())
         return _Column(field, column, text, text, None, None, store)
-    as_text = sa.cast(column, sqltypes.Text if dialect == "postgresql" else sqltypes.CHAR)
+    as_text: sa.ColumnElement[Any] = sa.cast(
+        column, sqltypes.Text if dialect == "postgresql" else sqltypes.CHAR
+    )
     if field.kind == "interval" or (dialect == "postgresql" and field.kind == "other"):
         return _Column(field, column, as_text, as_text, load, load, store)
     if field.kind == "boolean":
         # MariaDB's TINYINT(1) may hold 2, which is not true.
         number = column if dialect == "postgresql" else sa.type_coerce(column, sa.Integer())
         return _Column(field, column, number, number, load, load, store)
+    if field.kind == "json":
+        as_text = as_text if dialect == "postgresql" else raw
+        return _Column(field, column, as_text, as_text, _load_json, _load_json, store)
+    if field.kind == "array":
+        elements = sa.cast(sa.func.to_json(column), sqltypes.Text)
+        return _Column(field, column, column, elements, _load_plain, _ElementsLoader(field), store)
+    if type(own).__name__ in ("Float", "FLOAT") and dialect != "postgresql":
+        # MariaDB writes a FLOAT with six digits; as a double it comes with all of them.
+        double: sa.ColumnElement[Any] = sa.type_coerce(
+            column + sa.literal_column("0e0"), sa.Double()
+        )
+        return _Column(field, column, double, double, _load_single, _load_single, store)
     if field.kind == "other":
         return _Column(field, column, raw, raw, load, load, store)
     if field.kind == "time" and dialect != "postgresql":
@@ -891,6 +990,26 @@ def _is_decorated(type_: sqltypes.TypeEngine[Any]) -> bool:
     return isinstance(type_, sqltypes.TypeDecorator) and not isinstance(type_, ours)
 
 
+def _names_rows(column: sa.Column[Any], dialect: str) -> bool:
+    """Whether a key of this type names a row exactly, in a URL and to the database."""
+    kind, _limits = _kind_of(column.type, dialect)
+    if dialect == "sqlite":
+        return kind not in ("json", "array", "interval") or _is_untyped(column.type, dialect)
+    return kind not in ("float", "json", "array", "interval", "other")
+
+
+def _as_stored(column: _Column) -> _Column:
+    """Give a column of SQLite as what is in its cells."""
+    raw: Any = sa.type_coerce(column.column, sqltypes.NullType())
+    return replace(
+        column, column=raw, expression=raw, careful=raw, load=None, store=sqltypes.NullType()
+    )
+
+
+def _quoted(table: sa.Table) -> str:
+    return str(sqlite_dialect().identifier_preparer.format_table(table))
+
+
 def _store_type(
     own: sqltypes.TypeEngine[Any], field: Field, dialect: str
 ) -> sqltypes.TypeEngine[Any]:
@@ -898,6 +1017,8 @@ def _store_type(
         return sqltypes.Uuid(as_uuid=True, native_uuid=own.native_uuid)
     if field.kind == "enum" and dialect != "postgresql":
         return sqltypes.String()
+    if field.kind == "float" and not isinstance(own, sqltypes.Numeric):
+        return sqltypes.Float(asdecimal=False)
     if field.kind == "decimal":
         if dialect == "sqlite":
             return sqltypes.Numeric(asdecimal=False)
@@ -973,10 +1094,14 @@ def _load_uuid(value: Any) -> Any:
 
 
 def _load_json(value: Any) -> Any:
+    """Read JSON that was fetched as text; what Python cannot hold exactly stays text."""
     try:
-        return json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
+        return KINDS["json"](_JSON, read_json(value)) if isinstance(value, str) else value
+    except Unfit:
         return value
+
+
+_JSON = Field("json", "json")
 
 
 def _load_undecodable(value: Any) -> Any:
@@ -1035,6 +1160,50 @@ class _TextLoader:
 _PLAIN_TYPES = (str, int, float, Decimal, date, time, timedelta, UUID, bytes, dict, list)
 
 
+class _ElementsLoader:
+    """Read an array that was fetched as JSON, since the driver cannot hold an element."""
+
+    def __init__(self, field: Field) -> None:
+        self.items = field.items
+
+    def __call__(self, value: Any) -> Any:
+        return [self._element(item) for item in read_json(value)]
+
+    def _element(self, item: Any) -> Any:
+        try:
+            return self.items.read(item) if self.items and isinstance(item, str) else item
+        except Unfit:
+            return item
+
+
+class _SpelledLoader:
+    """Read a part of a key; one that is spelled in another way than ours stays as it is.
+
+    SQLite compares texts: a key that is spelled otherwise would be another key.
+    """
+
+    def __init__(self, load: Loader, spell: Callable[[Any], str]) -> None:
+        self.load = load
+        self.spell = spell
+
+    def __call__(self, value: Any) -> Any:
+        loaded = self.load(value)
+        return loaded if loaded is value or self.spell(loaded) == value else value
+
+
+_SPELLINGS: dict[str, Callable[[Any], str]] = {
+    "datetime": lambda value: f"{value:%Y-%m-%d %H:%M:%S.%f}",
+    "time": lambda value: f"{value:%H:%M:%S.%f}",
+}
+
+
+def _load_single(value: Any) -> Any:
+    """Give a 32-bit float as the shortest text that means it, like 0.1."""
+    # Nine digits always tell one from the next (IEEE 754, binary32).
+    texts = (f"{value:.{digits}g}" for digits in range(6, 10))
+    return next(float(t) for t in texts if struct.pack("f", float(t)) == struct.pack("f", value))
+
+
 def _load_plain(value: Any) -> Any:
     """Keep what renderers know; anything else as its text."""
     return value if isinstance(value, _PLAIN_TYPES) else str(value)
@@ -1076,13 +1245,6 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _fits(field: Field, value: Any) -> bool:
-    """Whether a value has the Python type of its field, so that it can be bound as such."""
-    if isinstance(value, bool) and field.kind != "boolean":
-        return False
-    return isinstance(value, _PYTHON_TYPES.get(field.kind, ()))
-
-
 # -- errors: the databases' own codes ----------------------------------------------------------
 
 _CONVERSION_ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, exc.DBAPIError)
@@ -1113,8 +1275,6 @@ def _guess(error: exc.DBAPIError, text: str) -> str:
         isinstance(error, exc.OperationalError) and ("no such " in text or not _code_of(error)[0])
     ):
         return "away"
-    if isinstance(error, exc.DataError):
-        return "type"  # psycopg's own, before it sends anything
     return "unique" if isinstance(error, exc.IntegrityError) else ""
 
 
