@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from wsgikit import __version__, cli
 from wsgikit.cli import main
@@ -598,6 +599,21 @@ def test_a_database_is_served_for_writing_when_asked(database: Path, call: Call)
     assert [status for status, _ in answers] == [201, 200]
     assert "city   table  read and write\n" in output
     assert "--write" not in output
+
+
+@pytest.mark.parametrize("server", ["postgresql", "mariadb"])
+def test_a_database_of_a_server_is_served(
+    server: str, call: Call, request: pytest.FixtureRequest
+) -> None:
+    engine: Engine = request.getfixturevalue(f"{server}_engine")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE city (id INTEGER PRIMARY KEY, name VARCHAR(9))")
+        connection.exec_driver_sql("INSERT INTO city VALUES (1, 'Berlin')")
+    full = engine.url.render_as_string(hide_password=False)
+    url = f"{server}://" + full.partition("://")[2]  # without the driver
+    answers, output = visit(call, "serve", url, requests=[("GET", "/city/1", b"")])
+    assert answers == [(200, '{"id":1,"name":"Berlin"}')]
+    assert output.startswith("city  table  read only\n")
 
 
 def test_a_database_without_tables_is_a_mistake(here: Path, refuse: Callable[..., str]) -> None:

@@ -23,20 +23,20 @@ from wsgikit.views import view
 
 
 class People(Collection):
-    def list(self, request: Request) -> Any:  # noqa: ARG002
+    def list(self, request: Request) -> Any:
         return []
 
-    def retrieve(self, request: Request, id: str) -> Any:  # noqa: ARG002
+    def retrieve(self, request: Request, id: str) -> Any:
         return {"id": id}
 
 
 class Inbox(Collection):
-    def create(self, request: Request) -> Any:  # noqa: ARG002
+    def create(self, request: Request) -> Any:
         return None
 
 
 @view
-def hello(request: Request) -> str:  # noqa: ARG001
+def hello(request: Request) -> str:
     return "Hello"
 
 

@@ -160,8 +160,11 @@ def createdb() -> None:
             raise CommandError(f"dbconfig.py assigns nothing to the name {name!r}")
     for path in sorted(Path("models").glob("[!_]*.py")):
         _import(f"models.{path.stem}")
-    with _database():
-        lines = _create_tables(config.metadata, config.engine)
+    try:
+        with _database():
+            lines = _create_tables(config.metadata, config.engine)
+    finally:
+        config.engine.dispose()
     print("\n".join(lines) or "models/ describes no tables")
 
 
@@ -192,16 +195,14 @@ def serve(
     from wsgikit.reflect import reflect
     from wsgikit.security import SecurityHeaders
 
-    with _database():
-        engine = _connect(database_url, write)
-        with _progress() as progress:
+    engine = _connect(database_url, write)
+    try:
+        with _database(), _progress() as progress:
             app = reflect(engine, write=write, title=_title(engine), progress=progress)
-    if not app.findings:
-        raise CommandError("the database has no tables")
-    print("\n".join(_columns((_printable(f.name), f.kind, f.access) for f in app.findings)))
-    if not write:
-        print("Nothing can be changed: give --write to allow it.")
-    server.serve(SecurityHeaders(app), host, port)
+        _tell(app.findings, write)
+        server.serve(SecurityHeaders(app), host, port)
+    finally:
+        engine.dispose()
 
 
 def commands() -> None:
@@ -248,7 +249,7 @@ def _installed() -> Iterator[Command]:
 
 
 def _broken(reason: str) -> Callable[..., object]:
-    def broken(*arguments: str) -> None:  # noqa: ARG001
+    def broken(*arguments: str) -> None:
         raise CommandError(reason)
 
     broken.__doc__ = reason
@@ -510,7 +511,7 @@ def _connect(database_url: str, write: bool) -> Any:
         raise CommandError(_explain(error)) from error
 
     @event.listens_for(engine, "connect")
-    def turn_on(connection: Any, record: Any) -> None:  # noqa: ARG001
+    def turn_on(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA foreign_keys = ON")
 
@@ -532,6 +533,15 @@ def _title(engine: Any) -> str:
     """Give the name of a database, for its home page."""
     name = str(engine.url.database or "database")
     return unquote(Path(name).stem) if engine.dialect.name == "sqlite" else name
+
+
+def _tell(findings: Sequence[Any], write: bool) -> None:
+    """Print what was found in a database."""
+    if not findings:
+        raise CommandError("the database has no tables")
+    print("\n".join(_columns((_printable(f.name), f.kind, f.access) for f in findings)))
+    if not write:
+        print("Nothing can be changed: give --write to allow it.")
 
 
 @contextmanager

@@ -240,7 +240,7 @@ def _hints(app: WSGIApplication, methods: Mapping[str, str]) -> dict[str, Any]:
     return {"hints": hints} if hints else {}
 
 
-def _render_json(value: Any, request: Request) -> bytes:  # noqa: ARG001
+def _render_json(value: Any, request: Request) -> bytes:
     # A lone surrogate cannot be UTF-8; escaped as \udXXX it is JSON.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
@@ -256,7 +256,7 @@ def _is_page(media_type: MediaType) -> bool:
     return media_type.format == "html" and media_type.renderer is not None
 
 
-def _render_page(value: Any, request: Request) -> bytes:  # noqa: ARG001
+def _render_page(value: Any, request: Request) -> bytes:
     context = request.environ["wsgikit.context"]
     links = "".join(
         f'<li><a href="{escape(link["href"])}">{escape(link["title"])}</a> {link["note"]}</li>\n'
