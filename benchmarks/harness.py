@@ -63,8 +63,9 @@ def _compare_one(case: Case, rounds: int) -> Iterator[Result]:
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            times[name].append(_time(case.contestants[name], calls[name]) / calls[name])
+        with _no_garbage_collection():
+            for name in names[turn:] + names[:turn]:
+                times[name].append(_time(case.contestants[name], calls[name]) / calls[name])
     baseline = times[names[0]]
     for name in names:
         ratios = [mine / theirs for mine, theirs in zip(times[name], baseline, strict=True)]
@@ -82,16 +83,15 @@ def _calls_in_a_batch(function: Callable[[], object]) -> int:
 
 def _time(function: Callable[[], object], calls: int) -> int:
     """Return the nanoseconds of CPU time that so many calls take; never 0."""
-    with _no_garbage_collection():
-        start = process_time_ns()
-        for _ in range(calls):
-            function()
-        return max(process_time_ns() - start, 1)
+    start = process_time_ns()
+    for _ in range(calls):
+        function()
+    return max(process_time_ns() - start, 1)
 
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Collect before and not during: whose turn it falls on is chance."""
+    """Collect before a round and not during: whose turn it falls on is chance."""
     gc.collect()
     gc.disable()
     try:
