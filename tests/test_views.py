@@ -14,7 +14,7 @@ from webob import Request, Response
 from webob.exc import HTTPConflict, HTTPException, HTTPSeeOther
 
 from wsgikit.dispatcher import Dispatcher
-from wsgikit.media import MediaType
+from wsgikit.media import Asset, MediaType
 from wsgikit.media.json import JSON
 from wsgikit.views import View, view
 
@@ -84,6 +84,24 @@ def test_media_types_render_what_is_returned() -> None:
 
     assert ask(numbers).json == {"numbers": [1, 2]}
     assert ask(view(lambda request: [1], media=JSON)).json == [1]
+
+
+class Page:
+    """A renderer whose pages have a style sheet."""
+
+    assets = {"css": Asset("text/css", b"p { margin: 0 }", "v1")}  # noqa: RUF012
+
+    def __call__(self, value: Any, request: Request) -> bytes:
+        return b"a page"
+
+
+def test_a_page_s_style_sheet_is_at_its_own_url() -> None:
+    pages = [MediaType("text/html", Page())]
+    app = view(lambda request: {}, media=pages)
+    assert ask(app, path="/?format=css").body == b"p { margin: 0 }"
+    assert ask(app, path="/?format=html").body == b"a page"
+    assert ask(app, path="/?format=pdf").status_int == 406
+    assert ask(View(media=pages), path="/?format=css").content_type == "text/css"
 
 
 def test_without_media_types_only_finished_answers_can_be_returned() -> None:

@@ -38,7 +38,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from webob import Request, Response
 from webob.exc import HTTPException, HTTPMethodNotAllowed, WSGIHTTPException
 
-from wsgikit.media import Media, MediaType, answer, media_types, negotiate, problem
+from wsgikit.media import Media, MediaType, answer, asset, media_types, negotiate, problem
 
 _METHODS = {
     "GET": "get",
@@ -135,6 +135,10 @@ class View:
 def _run(function: _Function, request: Request, media: tuple[MediaType, ...]) -> WSGIApplication:
     """Call *function*, and make a WSGI application of what it returns or raises."""
     urlargs, urlvars = request.environ.get("wsgiorg.routing_args") or ((), {})
+    if media and "format=" in request.environ.get("QUERY_STRING", ""):
+        found = asset(request, media)
+        if found is not None:
+            return found
     try:
         if request.method not in _SAFE and any(kind.renderer for kind in media):
             negotiate(request, media)  # 406 before anything was changed, not after
