@@ -1,0 +1,79 @@
+"""The demo: 28,000 airports and their countries, as pages for people and as JSON for programs.
+
+Run it from the checkout with ``make demo``, or with ``python -m examples.airports`` where wsgikit
+and the PyPI package ``airportsdata`` are installed.  Then open the address that it prints, or:
+
+    curl 'http://127.0.0.1:8000/airports/LSZH?format=json'
+
+Two tables are all there is to it: their columns say how they are shown, what may be typed into
+the forms, and which cells are links.  ``loading.py`` fills them, ``__main__.py`` starts the server.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, MetaData, String, Table
+
+from wsgikit.dispatcher import Dispatcher
+from wsgikit.home import Home
+from wsgikit.media.html import HTML
+from wsgikit.media.json import JSON
+from wsgikit.model_collection import ModelCollection
+from wsgikit.security import SecurityHeaders
+from wsgikit.sql import TableModel
+
+metadata = MetaData()
+
+# A column's comment is the hint beside its control, its info["label"] what it is called there.
+countries = Table(
+    "countries",
+    metadata,
+    Column("code", String(2), primary_key=True, comment="ISO 3166-1: two capital letters."),
+    Column("name", String(60), nullable=False, unique=True),
+)
+
+airports = Table(
+    "airports",
+    metadata,
+    Column(
+        "icao",
+        String(4),
+        primary_key=True,
+        comment="The location indicator of the ICAO, or of the FAA where there is none.",
+        info={"label": "ICAO"},
+    ),
+    Column(
+        "iata",
+        String(3),
+        index=True,
+        comment="What is printed on tickets; most airports have none.",
+        info={"label": "IATA"},
+    ),
+    Column("name", String(100), nullable=False),
+    Column("city", String(60)),
+    Column("subdivision", String(60), comment="A state, province or region."),
+    Column("country", ForeignKey(countries.c.code), nullable=False, index=True),
+    Column("elevation", Float, comment="In feet above the mean sea level."),
+    Column("latitude", Float, nullable=False, comment="In degrees; north is positive."),
+    Column("longitude", Float, nullable=False, comment="In degrees; east is positive."),
+    Column(
+        "tz",
+        String(40),
+        comment="As in the tz database: Europe/Zurich.",
+        info={"label": "Time zone"},
+    ),
+    CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
+    CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
+)
+
+
+def make_app(engine: sa.Engine) -> SecurityHeaders:
+    """Return the application: two collections, and a home page that finds them."""
+    media = [HTML(), JSON]
+    app = Dispatcher(redirect_slashes=True)
+    app.add("/", Home(app, title="Airports of the world"), name="home")
+    for table in (airports, countries):
+        collection = ModelCollection(
+            TableModel(table, engine, label="name"), media=media, title=table.name.capitalize()
+        )
+        # The name is the table's, so that a foreign key finds it and becomes a link.
+        app.add(f"/{table.name}/[{{id:key}}][;{{noun}}]", collection, name=table.name)
+    return SecurityHeaders(app)
