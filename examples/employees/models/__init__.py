@@ -1,0 +1,1 @@
+"""The tables: ``wsgikit createdb`` creates those of every module here."""
