@@ -70,7 +70,7 @@ table = sa.Table(
     sa.Column("filename", sa.String(100)),
 )
 
-formatter = HtmlFormatter(cssclass="code", linenos="table", wrapcode=True)
+formatter = HtmlFormatter(cssclass="code", linenos="inline", wrapcode=True)
 dark = HtmlFormatter(cssclass="code", style="github-dark")
 
 
