@@ -4,7 +4,7 @@ from wsgikit import __version__
 
 project = "wsgikit"
 author = "wsgikit maintainers"
-copyright = author  # noqa: A001 (the name that Sphinx reads)
+copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

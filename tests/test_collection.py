@@ -1,7 +1,5 @@
 """wsgikit.collection: method, id and noun decide which method is called, and with what."""
 
-# ruff: noqa: ARG001, ARG002, ARG005 (the arguments of actions and applications are given)
-
 import inspect
 import logging
 import threading

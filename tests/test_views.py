@@ -1,7 +1,5 @@
 """wsgikit.views: functions and classes become WSGI applications."""
 
-# ruff: noqa: ARG001, ARG002, ARG005 (the arguments of views and applications are given)
-
 import functools
 import threading
 from collections.abc import Iterable, Iterator

@@ -253,7 +253,7 @@ class _CountedInput:
     def readline(self, size: int = -1) -> bytes:
         return self._counted(self._source.readline, size)
 
-    def readlines(self, hint: int = -1) -> list[bytes]:  # noqa: ARG002 (PEP 3333: may be ignored)
+    def readlines(self, hint: int = -1) -> list[bytes]:
         return list(self)
 
     def __iter__(self) -> Iterator[bytes]:

@@ -72,7 +72,7 @@ class JSONRenderer:
     def __init__(self, *, _encode: Callable[[Any], bytes] | None = None) -> None:
         self._encode = _encode or encode
 
-    def __call__(self, value: Any, request: Request) -> bytes:  # noqa: ARG002
+    def __call__(self, value: Any, request: Request) -> bytes:
         """Return the JSON of *value*.
 
         Raises:
