@@ -1,5 +1,6 @@
 """The benchmarks measure what they say, and every case still runs."""
 
+import json
 from wsgiref.validate import validator
 
 import pytest
@@ -41,6 +42,22 @@ def test_every_case_runs() -> None:
         for case in every:
             for function in case.contestants.values():
                 function()
+
+
+def test_the_contestants_give_the_same_answer() -> None:
+    with cases() as every:
+        for case in every:
+            (status, body), (other_status, other_body) = (f() for f in case.contestants.values())
+            assert status == other_status
+            if case.name.endswith("JSON"):
+                assert rows(body) == rows(other_body)
+            else:
+                assert body.count(b"</tr>") == other_body.count(b"</tr>")
+
+
+def rows(body: bytes) -> object:
+    found = json.loads(body)
+    return found.get("data", found)
 
 
 def test_words_choose_the_cases(capsys: pytest.CaptureFixture[str]) -> None:
