@@ -81,7 +81,9 @@ def only_the_model() -> tuple[list[dict[str, object]], list[str]]:
         model.create({"item": "a name that is much too long", "price": "cheap"})
     except ValidationError as error:
         mistakes = [f"{e.field}: {e.detail}" for e in error.errors]
-    return list(model.list(Query()).data), mistakes
+    rows = list(model.list(Query()).data)
+    engine.dispose()
+    return rows, mistakes
 
 
 if __name__ == "__main__":

@@ -87,13 +87,15 @@ def _fill(path: Path, progress: Callable[[int, int], object]) -> None:
     rows = read_airports()
     progress(0, len(rows))
     engine = connect(path)
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        connection.execute(sa.insert(countries), read_countries(row["country"] for row in rows))
-        for start in range(0, len(rows), STEP):
-            connection.execute(sa.insert(airports), rows[start : start + STEP])
-            progress(min(start + STEP, len(rows)), len(rows))
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            connection.execute(sa.insert(countries), read_countries(row["country"] for row in rows))
+            for start in range(0, len(rows), STEP):
+                connection.execute(sa.insert(airports), rows[start : start + STEP])
+                progress(min(start + STEP, len(rows)), len(rows))
+    finally:
+        engine.dispose()
 
 
 def read_airports() -> Sequence[Row]:
