@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any, TypeVar
 from wsgiref.types import WSGIApplication
@@ -98,8 +99,8 @@ def browser() -> Iterator[Any]:
     which Django, for one, takes as a sign that it must not block.
     """
     executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("browser tests need Chromium: apt-get install chromium")
+    if executable is None or find_library("atomic") is None:  # Playwright's Node.js wants that
+        pytest.skip("browser tests need a browser: apt-get install chromium libatomic1")
     from playwright.sync_api import sync_playwright  # slow to import, and few tests need it
 
     with sync_playwright() as playwright:

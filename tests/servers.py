@@ -94,8 +94,9 @@ def mariadb() -> Iterator[str]:
     with private_directory() as directory:
         data = directory / "data"
         path = directory / "socket"
+        # Forced, since it refuses a machine that cannot look up its own name.
         initialise = [install, "--no-defaults", f"--datadir={data}", "--skip-test-db"]
-        run(directory, [*initialise, "--auth-root-authentication-method=normal"])
+        run(directory, [*initialise, "--auth-root-authentication-method=normal", "--force"])
         command = [server, "--no-defaults", f"--datadir={data}", f"--socket={path}"]
         command += [f"--tmpdir={directory}", f"--pid-file={directory}/pid", "--skip-networking"]
         command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]

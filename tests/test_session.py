@@ -22,6 +22,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from wsgikit.server import INTERVAL
+
 ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "docs/tutorial.md"
 BLOCK = re.compile(r"^```(?P<language>[^\n]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -96,12 +98,18 @@ class Terminal:
         return printed.replace(self.url, "http://127.0.0.1:8080")
 
     def stop(self) -> None:
-        """Type Ctrl-C, as often as there is a server."""
+        """Type Ctrl-C if there is a server.
+
+        Not while it starts anew for a file that was written a moment ago: a signal that meets
+        Python before its first line of ours ends it in other ways.
+        """
         if self.server is not None:
-            self.server.send_signal(signal.SIGINT)
-            self.server.communicate(timeout=30)
-            assert self.server.returncode == 0
-            self.server = None
+            server, self.server = self.server, None
+            time.sleep(2 * INTERVAL)
+            self.see("/")
+            server.send_signal(signal.SIGINT)
+            server.communicate(timeout=30)
+            assert server.returncode == 0
 
     def curl(self, arguments: list[str]) -> str:
         """Do what curl does, as far as the tutorial needs it."""
