@@ -240,6 +240,15 @@ def test_the_list_is_paged_by_links_alone(ask: Client, model: Any) -> None:
     assert first.json["prev"] is None
 
 
+def test_a_model_that_counts_is_quoted() -> None:
+    class Counting(MemoryModel):
+        def list(self, query: Query) -> Page:
+            return Page([], count=5)
+
+    ask = mounted(("people", ModelCollection(Counting(PEOPLE), media=JSON)))
+    assert ask("GET", "/people/").json == {"data": [], "next": None, "prev": None, "count": 5}
+
+
 def test_links_keep_limit_and_format(ask: Client, model: Any) -> None:
     for name in "abc":
         model.create({"name": name})
@@ -795,6 +804,7 @@ def test_composite_keys_are_spelled_in_urls(world: tuple[Client, sa.Engine]) -> 
     made = ask("POST", "/cities/", body={"country": "A/B c", "no": 1, "name": "X"})
     assert made.headers["Location"].endswith("/cities/A~2FB~20c,1")
     assert ask("GET", "/cities/A~2FB~20c,1").json["name"] == "X"
+    assert '"/cities/A~2FB~20c,1"' in ask("GET", "/cities/", Accept=HTML_FIRST).text
     for path in ("A~2fB~20c,1", "A~2FB~20c", quote("A/B c,1"), "A~2FB~20c,01", ",1"):
         assert ask("GET", f"/cities/{path}").status_int == 404
 

@@ -42,7 +42,6 @@ from wsgikit.model import (
     Model,
     ModelError,
     NotFoundError,
-    Page,
     Row,
     Text,
     UnavailableError,
@@ -61,6 +60,12 @@ from wsgikit.query import Query, QueryError, parse_query
 Policy = Callable[[Request, Any], Model | None]
 
 logger = logging.getLogger("wsgikit")
+
+#: Stands for an id while the URL around it is made.
+_PLACE = "wsgikit-id"
+
+#: Kinds whose values of this very type are read back from a URL as they are.
+_EXACT = {"text": str, "integer": int}
 
 WRITES = ("create", "update", "patch", "delete")
 FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
@@ -114,6 +119,7 @@ class ModelCollection(Collection):
     ) -> None:
         self.model = model
         self.policy = policy
+        self._own_key_fields = _key_fields(model)
         self.title = title or str(getattr(model, "name", "")) or "Collection"
         media = media_types(media)
         shown = [m for m in media if m.renderer is not None]
@@ -153,14 +159,16 @@ class ModelCollection(Collection):
             "next": self._page_url(request, page.next) if page.next else None,
         }
         self._describe(request, model, {"data": page.data, "count": page.count, **links})
-        value = Page(page.data, links["next"], links["prev"], page.count)
+        value = {"data": page.data, "next": links["next"], "prev": links["prev"]}
+        if page.count is not None:
+            value["count"] = page.count
         shown = [f'<{url}>; rel="{rel}"' for rel, url in links.items() if url]
         return respond(value, request, self.media, headers=[("Link", ", ".join(shown))])
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
         model = self._open(request)
-        row = model.retrieve(self._key(model, id))
+        row = model.retrieve(self.key_of(model, id))
         self._check_match(request, model, row)
         response = self._represent(request, model, row)
         if _matches(request, response.headers["ETag"]):
@@ -186,7 +194,7 @@ class ModelCollection(Collection):
         """Replace a row; with ``If-None-Match: *``, make it."""
         model = self._open(request)
         sent = self._read(request)
-        key = self._key(model, id)
+        key = self.key_of(model, id)
         if request.headers.get("If-None-Match", "").strip() == "*":
             return self._create_at(request, model, key, sent)
         # A form cannot send a file again: no file leaves the stored one.
@@ -198,7 +206,7 @@ class ModelCollection(Collection):
         """Change some fields of a row (RFC 7396)."""
         model = self._open(request)
         sent = self._read(request)
-        key = self._key(model, id)
+        key = self.key_of(model, id)
         if any(isinstance(value, dict) for value in sent.values.values()):
             return self._merge(request, model, key, sent)
         return self._save(request, model, key, sent, dict)
@@ -207,7 +215,7 @@ class ModelCollection(Collection):
         """Remove a row."""
         model = self._open(request)
         sent = self._read(request) if _has_form(request) else Sent({})
-        key = self._key(model, id)
+        key = self.key_of(model, id)
         try:
             model.delete(key, self._wanted_version(request, model, key, sent))
         except (ConflictError, VersionError) as error:
@@ -227,12 +235,12 @@ class ModelCollection(Collection):
     def get_edit_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer the form that changes a row."""
         model = self._open(request)
-        return self._form(request, model, key=self._key(model, id))
+        return self._form(request, model, key=self.key_of(model, id))
 
     def get_delete_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Ask whether to remove a row."""
         model = self._open(request)
-        return self._form(request, model, key=self._key(model, id), action=FORMS[2])
+        return self._form(request, model, key=self.key_of(model, id), action=FORMS[2])
 
     # -- what actions share ----------------------------------------------------------------
 
@@ -255,8 +263,16 @@ class ModelCollection(Collection):
             raise exc.HTTPForbidden("This is not for you.")
         return model
 
-    def _key(self, model: Any, id: str) -> tuple[Any, ...]:
-        return decode_key(id, _key_fields(model))
+    def key_of(self, model: Any, id: str) -> tuple[Any, ...]:
+        """Give the key that the `id` of a URL stands for.
+
+        Raises:
+            NotFoundError: If it cannot be one of this model.
+        """
+        return decode_key(id, self._key_fields(model))
+
+    def _key_fields(self, model: Any) -> Sequence[Field]:
+        return self._own_key_fields if model is self.model else _key_fields(model)
 
     def _open(self, request: Request) -> Any:
         """Give the narrowed model for an action that takes no query.
@@ -502,26 +518,18 @@ class ModelCollection(Collection):
             "errors": _messages(error),
             "version": None if row is None else _version(model, row),
             "conflict": conflict,
+            "formats": (),
         }
         self._describe(request, model, shown)
         return respond(texts, request, self._pages, status=_form_status(error))
 
     def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
-        if not self._pages:
+        if negotiate(request, self.media) not in self._pages:
             return
         allowed = set(self.actions)
         if getattr(model, "read_only", False):
             allowed -= {*WRITES, *FORMS}
-
-        key = _key_fields(model)
-
-        def url(row: Row | None = None, noun: str | None = None) -> str | None:
-            if row is None:
-                return self.url(request, noun=noun)
-            id = _row_id(row, key)
-            return None if id is None else self.url(request, id=id, noun=noun)
-
         request.environ["wsgikit.context"] = {
             "title": self.title,
             "home": _named_url(request, "home"),
@@ -530,13 +538,33 @@ class ModelCollection(Collection):
             "label": getattr(model, "label", None),
             "formats": self._formats,
             "can": allowed,
-            "url": url,
+            "url": self._url_maker(request, model),
             "reference": lambda field, value: _reference_url(request, field, value),
             **shown,
         }
 
+    def _url_maker(self, request: Request, model: Any) -> Callable[..., str | None]:
+        """Give `url(row=None, noun=None)` for a page, on which it is called with every row."""
+        key = self._key_fields(model)
+        ends: dict[str | None, Sequence[str]] = {}
+
+        def url(row: Row | None = None, noun: str | None = None) -> str | None:
+            if row is None:
+                return self.url(request, noun=noun)
+            id = _row_id(row, key)
+            if id is None:
+                return None
+            if noun not in ends:
+                ends[noun] = self.url(request, id=_PLACE, noun=noun).split(_PLACE)
+            # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
+            if len(ends[noun]) == 2 and "," not in id:
+                return id.join(ends[noun])
+            return self.url(request, id=id, noun=noun)
+
+        return url
+
     def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
-        id = _row_id(row, _key_fields(model))
+        id = _row_id(row, self._key_fields(model))
         return None if id is None else self.url(request, id=id)
 
     def _page_url(self, request: Request, cursor: str | None) -> str:
@@ -556,6 +584,8 @@ def _row_id(row: Row, key: Sequence[Field]) -> str | None:
     """Give what names a row in its URL; `None` for a key that no URL can spell."""
     values = tuple(row[field.name] for field in key)
     id = encode_key(values) if key else None
+    if all(type(value) is _EXACT.get(field.kind) for field, value in zip(key, values, strict=True)):
+        return id
     try:
         # A cell that does not fit its column would be read back as another value, or as none.
         return id if id is not None and decode_key(id, key) == values else None

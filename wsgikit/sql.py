@@ -27,6 +27,7 @@ How it works, in four rules:
 """
 
 import enum
+import os
 import re
 import struct
 import warnings
@@ -82,6 +83,12 @@ from wsgikit.query import (
 )
 
 Loader = Callable[[Any], Any]
+
+#: The verbs that write nothing.
+READING = frozenset({"list", "retrieve"})
+
+#: Statements that a model keeps for the combinations of columns that clients write.
+MAX_STATEMENTS = 100
 
 #: Rows that `TableModel.stream` fetches at a time.
 CHUNK = 500
@@ -146,6 +153,7 @@ class TableModel:
         self.max_page_size = max_page_size
         self.name = str(self.table.name)
         self._dialect = engine.dialect.name
+        self._file = _file_of(engine)
         self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
         self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
         if not all(_names_rows(c, self._dialect) for c in self.table.primary_key.columns):
@@ -258,31 +266,38 @@ class TableModel:
         self._require_writable()
         attempt = clean(self.fields, values)
         with self._session("create", attempt) as connection:
-            statement = sa.insert(self.table).values(self._bind(attempt, creating=True))
-            key = connection.execute(statement).inserted_primary_key or ()
-            return self._stored(connection, tuple(key))
+            statement, parameters = self._write_statement("INSERT", attempt)
+            result = connection.execute(statement, parameters)
+            return self._stored(connection, self._new_key(attempt, result.inserted_primary_key))
+
+    def _new_key(self, attempt: Row, generated: Sequence[Any] | None) -> tuple[Any, ...]:
+        """Give the key of a row that was inserted: as it was given, or as it was made."""
+        made = dict(zip(self.key, generated or (), strict=False))
+        return tuple(
+            attempt[field.name] if field.name in attempt else field.check(made.get(field.name))
+            for field in self._key_fields
+        )
 
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
         """See `wsgikit.model.Model.update`."""
         self._require_writable()
         attempt: Row = {}
         with self._session("update", attempt) as connection:
-            row, condition = self._lock(connection, self._as_key(key), version)
-            fields = [immutable(f) if f.name in self.key else f for f in self.fields]
-            changes = clean(fields, values, current=row)
+            row, place = self._lock(connection, self._as_key(key), version)
+            changes = clean(self._changeable, values, current=row)
             if not changes:
                 return row
             attempt.update(row, **changes)
-            statement = sa.update(self.table).where(condition).values(self._bind(changes))
-            _require_one(connection.execute(statement), row)
+            statement, parameters = self._write_statement("UPDATE", changes)
+            _require_one(connection.execute(statement, {**parameters, **place}), row)
             return self._stored(connection, self._stored_key(row))
 
     def delete(self, key: Any, version: str | None = None) -> None:
         """See `wsgikit.model.Model.delete`."""
         self._require_writable()
         with self._session("delete") as connection:
-            row, condition = self._lock(connection, self._as_key(key), version)
-            _require_one(connection.execute(sa.delete(self.table).where(condition)), row)
+            row, place = self._lock(connection, self._as_key(key), version)
+            _require_one(connection.execute(self._delete_statement, place), row)
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -291,8 +306,8 @@ class TableModel:
 
     def _lock(
         self, connection: sa.Connection, key: tuple[Any, ...], version: str | None
-    ) -> tuple[Row, sa.ColumnElement[bool]]:
-        """Take the row for this transaction; give it, and the condition to write it by."""
+    ) -> tuple[Row, dict[str, Any]]:
+        """Take the row for this transaction; give it, and the parameters of `_place`."""
         if self._dialect == "sqlite":
             # A write that touches nothing takes SQLite's one write lock, whatever way the
             # engine begins transactions: nobody can write between our read and our write.
@@ -300,13 +315,10 @@ class TableModel:
         row = self._find(connection, self._lock_statement, key)
         if version is not None and version != self.version(row):
             raise VersionError(row)
-        conditions = [
-            column.column == sa.bindparam(None, row[column.field.name], type_=column.store)
-            for column in self._key_columns
-        ]
-        if self._version in row:
-            conditions.append(self.table.c[self._version] == row[self._version])
-        return row, sa.and_(*conditions, *self._restriction)
+        place = {f"key_{n}": row[name] for n, name in enumerate(self.key)}
+        if self._version is not None and self._version in row:
+            place["row_version"] = row[self._version]
+        return row, place
 
     def _stored(self, connection: sa.Connection, key: tuple[Any, ...]) -> Row:
         """Read back what was written; what is then out of sight may not be written."""
@@ -319,25 +331,42 @@ class TableModel:
             raise ValidationError([FieldError("", "check", message)])
         return rows[0]
 
-    def _bind(self, values: Row, *, creating: bool = False) -> dict[str, Any]:
-        """Prepare values for a statement."""
-        by_name = {column.field.name: column for column in self._columns}
-        bound = {name: self._bind_value(by_name[name], value) for name, value in values.items()}
+    def _write_statement(self, verb: str, values: Row) -> tuple[Any, dict[str, Any]]:
+        """Give the statement that writes these columns, and its parameters."""
+        by_name = {column.field.name: column.column for column in self._columns}
+        fixed, parameters = [], {}
+        for name, value in values.items():
+            if value is DEFAULT:
+                value = _default_of(by_name[name], self._dialect)
+            if isinstance(value, sa.ColumnElement | sa.TextClause):
+                fixed.append(name)
+            else:
+                parameters[f"set_{self._names.index(name)}"] = value
+        shape = (verb, tuple(values), tuple(fixed))
+        statement = self._writes.get(shape)
+        if statement is None:
+            statement = self._build_write(*shape)
+            if len(self._writes) < MAX_STATEMENTS:
+                self._writes[shape] = statement
+        return statement, parameters
+
+    def _build_write(self, verb: str, names: Sequence[str], fixed: Sequence[str]) -> Any:
+        columns = {column.field.name: column for column in self._columns}
+        values: dict[str, Any] = {
+            name: _default_of(columns[name].column, self._dialect)
+            if name in fixed
+            else sa.bindparam(f"set_{self._names.index(name)}", type_=columns[name].store)
+            for name in names
+        }
         if self._version is not None:
             column = self.table.c[self._version]
-            if not creating:
-                bound[self._version] = column + 1
+            if verb == "UPDATE":
+                values[self._version] = column + 1
             elif column.default is None and column.server_default is None:
-                bound[self._version] = 1
-        return bound
-
-    def _bind_value(self, column: _Column, value: Any) -> Any:
-        if value is DEFAULT:
-            return _default_of(column.column, self._dialect)
-        if value is None:
-            # Not JSON's null, which SQLAlchemy would make of it in a JSON column.
-            return sa.null()
-        return sa.bindparam(None, value, type_=column.store, unique=True)
+                values[self._version] = 1
+        if verb == "INSERT":
+            return sa.insert(self.table).values(values)
+        return sa.update(self.table).where(self._place).values(values)
 
     # -- statements, built once --------------------------------------------------------
 
@@ -399,6 +428,31 @@ class TableModel:
                 for n, column in enumerate(self._key_columns)
             ]
         )
+
+    @cached_property
+    def _place(self) -> sa.ColumnElement[bool]:
+        """The condition by which a locked row is written."""
+        conditions = [
+            column.column == sa.bindparam(f"key_{n}", type_=column.store)
+            for n, column in enumerate(self._key_columns)
+        ]
+        if self._version is not None and self._version in self._names:
+            conditions.append(self.table.c[self._version] == sa.bindparam("row_version"))
+        return sa.and_(*conditions, *self._restriction)
+
+    @cached_property
+    def _writes(self) -> dict[tuple[str, tuple[str, ...], tuple[str, ...]], Any]:
+        """The statements that write, by verb and columns."""
+        return {}
+
+    @cached_property
+    def _delete_statement(self) -> sa.Delete:
+        return sa.delete(self.table).where(self._place)
+
+    @cached_property
+    def _changeable(self) -> Sequence[Field]:
+        """The fields of a row that exists."""
+        return [immutable(f) if f.name in self.key else f for f in self.fields]
 
     @cached_property
     def _lock_statement(self) -> sa.Select[Any]:
@@ -601,12 +655,13 @@ class TableModel:
             action: The verb, which tells what a violated foreign key means.
             attempt: The row as it was to be stored, which tells which reference is missing.
         """
+        self._require_file()
         committing = False
         try:
             with self.engine.connect() as connection:
                 try:
                     yield connection
-                    committing = action not in ("list", "retrieve")
+                    committing = action not in READING
                     if committing:
                         connection.commit()
                 except exc.DBAPIError as error:
@@ -623,6 +678,16 @@ class TableModel:
                 raise UnavailableError(unknown) from error
             raise
 
+    def _require_file(self) -> None:
+        """Notice that a SQLite file is gone, which open connections do not.
+
+        They would go on with what nobody else sees any more, and a new one would make an
+        empty file.
+        """
+        if self._file is not None and not os.path.exists(self._file):
+            self.engine.dispose()
+            raise UnavailableError("The database file is not there.")
+
     def _sort(
         self, error: exc.DBAPIError, connection: sa.Connection, action: str, attempt: Row
     ) -> ModelError:
@@ -631,7 +696,7 @@ class TableModel:
         kind = _KINDS.get(code) or _KINDS.get(state_class) or _guess(error, text)
         if kind == "reference" and action == "delete":
             kind = "in_use"
-        if kind in _REFUSALS:
+        if kind in _REFUSALS and action not in READING:
             refusal, message = _REFUSALS[kind]
             names = self._names_in(kind, error, text)
             if kind == "reference" and not names:
@@ -688,7 +753,10 @@ class TableModel:
         """Find the references to rows that do not exist: SQLite does not tell which."""
         missing: list[str] = []
         for constraint in self.table.foreign_key_constraints:
-            pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
+            try:
+                pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
+            except exc.SQLAlchemyError:
+                continue  # the other table was not described
             values = [attempt.get(name) for name, _column in pairs]
             if None in values or DEFAULT in values:
                 continue
@@ -704,6 +772,13 @@ _PREPARED = {name for name, value in vars(TableModel).items() if isinstance(valu
 #: Kinds whose values every database can put in order.
 _SORTABLE = {"text", "integer", "float", "decimal", "boolean", "date", "datetime", "time", "uuid",
              "enum"}  # fmt: skip
+
+
+def _file_of(engine: sa.Engine) -> str | None:
+    """Give the path of a SQLite database that is an ordinary file."""
+    path = engine.url.database or ":memory:"
+    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
+    return os.path.abspath(path) if ordinary else None
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
@@ -737,7 +812,8 @@ def _default_of(column: sa.Column[Any], dialect: str) -> Any:
     if default is not None and default.is_sequence:
         return default.next_value()
     if default is not None:
-        return default.arg(None) if default.is_callable else default.arg
+        value = default.arg(None) if default.is_callable else default.arg
+        return _spelled(column, value)
     if dialect != "sqlite":
         return sa.text("DEFAULT")
     # SQLite has no DEFAULT keyword in UPDATE: give the expression itself.
@@ -910,12 +986,15 @@ _LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
 
 def _constant_default(column: sa.Column[Any]) -> Any:
     default: Any = column.default
-    value = default.arg if default is not None and default.is_scalar else None
-    if isinstance(value, enum.Enum):
-        # What SQLAlchemy stores of a member: its name, unless told otherwise.
-        stored = getattr(column.type, "enums", ())
-        return value.name if value.name in stored else value.value
-    return value
+    return _spelled(column, default.arg) if default is not None and default.is_scalar else None
+
+
+def _spelled(column: sa.Column[Any], value: Any) -> Any:
+    """Give what SQLAlchemy stores of a member of an enum: its name, unless told otherwise."""
+    if not isinstance(value, enum.Enum) or not isinstance(column.type, sqltypes.Enum):
+        return value
+    members = type(value).__members__.values()
+    return dict(zip(members, column.type.enums, strict=False)).get(value, value)
 
 
 def _reference_of(column: sa.Column[Any]) -> Reference | None:
@@ -1027,6 +1106,10 @@ def _store_type(
         return sqltypes.LargeBinary()  # never unpickled: a pickle is a program
     if field.kind == "text" and not isinstance(own, sqltypes.String):
         return sqltypes.String()
+    if isinstance(own, sqltypes.JSON):
+        store = own.copy()
+        store.none_as_null = True  # NULL, and not the text "null"
+        return store
     return own
 
 
@@ -1266,6 +1349,8 @@ def _code_of(error: exc.DBAPIError) -> tuple[str, str]:
     if orig is not None and len(orig.args) > 1 and isinstance(orig.args[0], int):
         return str(orig.args[0]), str(orig.args[1])
     name = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
+    if text == "FOREIGN KEY constraint failed":
+        name = "SQLITE_CONSTRAINT_FOREIGNKEY"  # ON DELETE RESTRICT fails like a trigger
     return str(name or ""), text
 
 
@@ -1298,8 +1383,6 @@ _KINDS: dict[str, str] = {
     "SQLITE_LOCKED": "busy",
     "SQLITE_LOCKED_SHAREDCACHE": "busy",
     "SQLITE_CANTOPEN": "away",
-    "SQLITE_NOTADB": "away",
-    "SQLITE_CORRUPT": "away",
     "SQLITE_FULL": "away",
     "SQLITE_IOERR": "away",
     "SQLITE_READONLY": "denied",
@@ -1310,6 +1393,7 @@ _KINDS: dict[str, str] = {
     "23505": "unique",
     "23P01": "unique",
     "23503": "reference",
+    "23001": "in_use",
     "23502": "required",
     "23514": "check",
     "P0001": "check",
@@ -1458,26 +1542,34 @@ def _read_table(engine: sa.Engine, metadata: sa.MetaData, name: str, is_view: bo
         with warnings.catch_warnings():
             # Types and indexes that SQLAlchemy does not know: such columns are read-only.
             warnings.simplefilter("ignore", exc.SAWarning)
-            table = sa.Table(name, metadata, autoload_with=engine)
-            _mark_plain_keys(engine, table)
+            # A reference to a table that is gone must not hide this one.
+            table = sa.Table(name, metadata, autoload_with=engine, resolve_fks=False)
+            if engine.dialect.name == "sqlite":
+                _correct_types(engine, table)
     except exc.SQLAlchemyError as error:
-        return FoundTable(None, name, is_view, str(error).splitlines()[0])
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        return FoundTable(None, name, is_view, str(cause).splitlines()[0])
     return FoundTable(table, name, is_view)
 
 
-def _mark_plain_keys(engine: sa.Engine, table: sa.Table) -> None:
-    """Tell SQLAlchemy of integer keys that SQLite does not count up.
+#: The declared types that SQLAlchemy's fallback for SQLite means by NUMERIC.
+_NUMERIC = frozenset({"NUMERIC", "DECIMAL", "DEC", "NUMBER"})
 
-    Only a key declared exactly INTEGER does (https://sqlite.org/rowidtable.html); one
-    declared INT gets NULL.
+
+def _correct_types(engine: sa.Engine, table: sa.Table) -> None:
+    """Tell SQLAlchemy what it does not see in SQLite's declared types.
+
+    A type that nobody knows (STRING, UUID) holds anything.  And only a key declared exactly
+    INTEGER is counted up (https://sqlite.org/rowidtable.html); one declared INT gets NULL.
     """
-    key = list(table.primary_key.columns)
-    if engine.dialect.name != "sqlite" or len(key) != 1:
-        return
     with engine.connect() as connection:
         quoted = engine.dialect.identifier_preparer.quote(table.name)
-        rows = connection.exec_driver_sql(f"PRAGMA table_info({quoted})").all()
-        declared = {row[1]: str(row[2]).upper() for row in rows}
-    if declared.get(key[0].name) != "INTEGER":
+        rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted})").all()
+    declared = {row.name: str(row.type).upper().partition("(")[0].strip() for row in rows}
+    for column in table.columns:
+        if type(column.type) is sqltypes.NUMERIC and declared[column.name] not in _NUMERIC:
+            column.type = sqltypes.NullType()
+    key = list(table.primary_key.columns)
+    if len(key) == 1 and declared[key[0].name] != "INTEGER":
         key[0].autoincrement = False
         table.primary_key._reload(table.primary_key.columns)

@@ -232,6 +232,7 @@ def _describe(value: Any, request: Request, action: str) -> dict[str, Any]:
     """Give the built-in pages what they need to show a value of any shape."""
     title = action.removeprefix("get_").replace("_", " ").capitalize()
     found: dict[str, Any] = {"title": title, "primary": "id", "url": _url_of(request)}
+    found["home"] = _home_of(request)
     if isinstance(value, Mapping) and action == "list" and isinstance(value.get("data"), list):
         found |= {name: value.get(name) for name in ("data", "next", "prev", "count")}
     elif all(hasattr(value, name) for name in ("data", "next", "prev", "count")):
@@ -244,6 +245,14 @@ def _describe(value: Any, request: Request, action: str) -> dict[str, Any]:
         return found | {"row": row, "values": values, "meta": _columns([row])}
     rows = [_row(row) for row in found["data"]]
     return found | {"data": rows, "meta": _columns(rows)}
+
+
+def _home_of(request: Request) -> str | None:
+    """Give the URL of the route called "home", where there is one."""
+    try:
+        return str(request.environ["wsgikit.url_for"]("home"))
+    except (LookupError, ValueError):
+        return None
 
 
 def _row(value: Any) -> dict[str, Any]:
