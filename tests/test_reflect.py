@@ -64,6 +64,11 @@ def test_every_table_and_view_is_served_as_json_and_as_pages(engine: Engine) -> 
         assert "Wellington" in ask(app, "/city/?format=html").text
 
 
+def test_a_missing_slash_is_added(engine: Engine) -> None:
+    response = Request.blank("/city").get_response(reflect(engine))
+    assert (response.status_int, response.headers["Location"]) == (308, "/city/")
+
+
 def test_foreign_keys_are_links(engine: Engine) -> None:
     page = ask(reflect(engine), "/city/1?format=html").text
     assert 'href="/country/NZ"' in page

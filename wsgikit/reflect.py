@@ -84,7 +84,7 @@ def reflect(
     Raises:
         wsgikit.model.UnavailableError: If the database cannot be reached.
     """
-    app = Reflected()
+    app = Reflected(redirect_slashes=True)
     media = [HTML(), JSON]
     tables = read_tables(engine, progress)
     # Pages link to the route named home; a table of that name is what is referred to by it.
