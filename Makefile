@@ -1,5 +1,5 @@
 # make demo   serve a real data set in the browser
-# make test   everything that must pass: ruff, mypy, and the tests with their coverage gate
+# make test   everything that must pass: ruff, mypy, the documentation, and the tests
 #
 # Both set up .venv first, with nothing needed but make, Python 3.11 or newer and the package
 # registries. ARGS are handed on: make demo ARGS="--port 8001", make bench ARGS=...
@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python -m examples.airports $(ARGS)
 
 # The tests come last, so that their closing line does.
-test: lint typing
+test: lint typing docs
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/all.stamp
@@ -39,7 +39,7 @@ typing: $(VENV)/all.stamp
 	$(BIN)/python -m mypy
 
 docs: $(VENV)/all.stamp
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
 # Which lines are missing, in a browser.

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ def serving(
 
 def _interrupt(process: subprocess.Popen[str]) -> str:
     """Press Ctrl-C, and give what was written to stderr."""
+    # While wsgiref answers it catches everything, a signal too: let it come to an end.
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     try:
         return process.communicate(timeout=30)[1]

@@ -1,18 +1,15 @@
 """examples/hello.py, in process and as it is run."""
 
-import os
 import runpy
-import signal
 import socket
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 from wsgiref.validate import validator
 
 import pytest
 from webob import Request, Response
+
+from tests.programs import serving
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "hello.py"
 
@@ -55,22 +52,9 @@ def test_it_serves_when_it_is_run() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-u", str(EXAMPLE)]
-    environment = {**os.environ, "PORT": str(port), "PYTHONPATH": str(EXAMPLE.parent.parent)}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as server:
-        try:
-            assert server.stdout is not None
-            assert f"http://127.0.0.1:{port}/" in server.stdout.readline().decode()
-            with urlopen(f"http://127.0.0.1:{port}/add/40/2", timeout=10) as response:
-                assert response.read() == b"42\n"
-        finally:
-            # wsgiref catches everything while it answers, a signal too: ask until it is heard.
-            while server.poll() is None:
-                server.send_signal(signal.SIGINT)
-                with suppress(subprocess.TimeoutExpired):
-                    server.wait(timeout=1)
-            _, errors = server.communicate()
-    assert server.returncode == 0
-    assert b"Traceback" not in errors
+    with (
+        serving([str(EXAMPLE)], {"PORT": str(port)}) as url,
+        urlopen(f"{url}/add/40/2", timeout=10) as response,
+    ):
+        assert url == f"http://127.0.0.1:{port}"
+        assert response.read() == b"42\n"
