@@ -779,3 +779,14 @@ def test_one_instance_serves_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_media_may_be_given_by_the_class() -> None:
+    class Things(Collection):
+        media = (MediaType("text/plain", lambda value, request: b"shown"),)
+
+        def list(self, request: Request) -> dict[str, str]:
+            return {}
+
+    environ = {"wsgiorg.routing_args": ((), {"id": None})}
+    assert Request.blank("/", environ).get_response(Things()).text == "shown"

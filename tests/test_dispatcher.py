@@ -339,9 +339,10 @@ def test_options_go_to_an_application_that_takes_them() -> None:
         ("application/json, text/html;q=0.5", True),
         ("text/html, application/json;q=0.5", False),
         ("text/html, application/json", False),
-        ("*/*", False),
-        ("json", False),
-        ("application/json;q=0", False),
+        ("*/*", True),
+        ("", True),
+        ("application/xhtml+xml, text/html", False),
+        ("application/json;q=0, text/html;q=0", False),
     ],
 )
 def test_programs_get_problems_as_json(accept: str, is_json: bool) -> None:

@@ -16,6 +16,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
 
 import pytest
+from genshi import builder
 from genshi.core import COMMENT, START, TEXT, Attrs, Markup, QName
 from genshi.template import TemplateSyntaxError
 from hypothesis import given
@@ -1205,3 +1206,19 @@ def test_pages_run_clean_and_fit_the_window(
             styled = page.evaluate("getComputedStyle(document.body).margin")
             page.close()
             assert (trouble, overflow, styled) == ([], 0, "0px")
+
+
+def test_a_value_called_url_does_not_replace_the_function(tmp_path: Path) -> None:
+    (tmp_path / "retrieve.html").write_text(
+        '<html py:strip="" xmlns:py="http://genshi.edgewall.org/"'
+        ' xmlns:xi="http://www.w3.org/2001/XInclude"><py:def function="main">'
+        "<p>${value['url']}</p></py:def><xi:include href=\"layout.html\"/></html>"
+    )
+    request = Request.blank("/", {"wsgikit.action": "retrieve"})
+    page = HTMLRenderer(tmp_path)({"id": 1, "url": "http://example.org"}, request)
+    assert b"<p>http://example.org</p>" in page
+
+
+def test_markup_in_the_name_of_an_element_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be the name of an element"):
+        serialize(builder.Element("img src=x onerror=alert(1)").generate())

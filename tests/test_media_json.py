@@ -427,3 +427,14 @@ def test_importing_it_loads_neither_sqlalchemy_nor_genshi() -> None:
     )
     for module in ("sqlalchemy", "genshi", "multipart", "wsgikit.media.forms"):
         assert f"'{module}'" not in run.stdout
+
+
+@pytest.mark.parametrize("text", ["123456789012345678.55", "0.1000000000000000000001"])
+def test_a_number_that_a_float_would_change_is_refused(text: str) -> None:
+    with pytest.raises(ParseError, match="has too many digits; send it as text"):
+        decode(f'{{"a": {text}}}'.encode())
+
+
+@pytest.mark.parametrize("text", ["0.1", "1.10", "1e22", "0.30000000000000004", "5e-324"])
+def test_a_number_that_a_float_keeps_is_taken(text: str) -> None:
+    assert decode(text.encode()) == float(text)

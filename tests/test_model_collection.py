@@ -1052,6 +1052,51 @@ def test_a_version_error_of_a_model_of_ones_own() -> None:
     assert ask("GET", "/people/").status_int == 412
 
 
+@pytest.mark.parametrize("range_", ["digits", "int", "number", "key", "segment", "word"])
+def test_any_range_of_the_id_will_do(range_: str) -> None:
+    model = MemoryModel(PEOPLE, name="people")
+    app = Dispatcher()
+    app.add(f"/people/[{{id:{range_}}}]", ModelCollection(model, media=[HTML(), JSON]))
+    ask = Client(app)
+    made = ask("POST", "/people/", body=ADA, Accept="application/json")
+    assert made.headers["Location"].endswith("/people/1")
+    assert ask("GET", "/people/1", Accept="application/json").json == STORED
+    assert '"/people/1"' in ask("GET", "/people/", Accept=HTML_FIRST).text
+    assert ask("PATCH", "/people/1", body={"age": 1}, Accept="application/json").status_int == 200
+
+
+def test_a_template_that_cannot_spell_nouns_still_lists(model: Any) -> None:
+    model.create(ADA)
+    app = Dispatcher()
+    app.add("/people/[{id}][;{noun}]", ModelCollection(model, media=[HTML()]))
+    page = Client(app)("GET", "/people/", Accept=HTML_FIRST)
+    assert (page.status_int, "Ada" in page.text) == (200, True)
+
+
+def test_a_version_may_be_any_text() -> None:
+    class Dotted(MemoryModel):
+        def version(self, row: Any) -> str:
+            return f'1.{row["age"]}"'
+
+    ask = mounted(("people", ModelCollection(Dotted(PEOPLE), media=[JSON, HTML()])))
+    ask("POST", "/people/", body=ADA)
+    for accept in ("application/json", "text/html"):
+        tag = ask("GET", "/people/1", Accept=accept).headers["ETag"]
+        assert ask("GET", "/people/1", If_Match=tag).status_int == 200
+
+
+def test_there_is_room_for_the_files_of_the_columns() -> None:
+    fields = [Field("id", "integer"), Field("data", "binary", length=2_000_000)]
+    ask = mounted(("t", ModelCollection(MemoryModel(fields), media=[JSON, HTML()])))
+    data = base64.b64encode(bytes(2_000_000)).decode()
+    assert ask("POST", "/t/", body={"data": data}).status_int == 201
+    assert ask("POST", "/t/", body={"data": data * 2}).status_int == 413
+    part = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a"\r\n\r\n'
+    form = {"Content_Type": "multipart/form-data; boundary=x", "Accept": "application/json"}
+    sent = ask("POST", "/t/", body=part + bytes(2_000_000) + b"\r\n--x--\r\n", **form)
+    assert sent.status_int == 201
+
+
 def test_methods_can_be_overridden_one_by_one() -> None:
     class Loud(ModelCollection):
         delete = None  # type: ignore[assignment]

@@ -99,7 +99,7 @@ def cursor_of(data: object) -> str:
         "x",
         "é",
         "!!!!",
-        "a" * 20_000,
+        "a" * 70_000,
         base64.urlsafe_b64encode(b"[" * 10_000).decode().rstrip("="),
         base64.urlsafe_b64encode(b"\xff\xff\xff").decode(),
         cursor_of(7),

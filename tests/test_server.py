@@ -167,7 +167,12 @@ def test_an_error_is_logged_and_not_shown(capsys: pytest.CaptureFixture[str]) ->
     seen = []
     visit(partial(serve, fail, port=0), lambda url: seen.append(get(url, "/x?y=1")))
     assert seen == [(500, "500 Internal Server Error\n\nThe log says what happened.\n")]
-    errors = capsys.readouterr().err
+    errors = ""
+    for _ in range(50):  # the line of a request is written after its answer
+        errors += capsys.readouterr().err
+        if '"GET /x?y=1 HTTP/1.1" 500' in errors:
+            break
+        time.sleep(0.1)
     assert "ZeroDivisionError: the secret" in errors
     assert "GET '/x'" in errors
     assert '"GET /x?y=1 HTTP/1.1" 500' in errors

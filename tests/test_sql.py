@@ -172,6 +172,22 @@ def test_values_can_be_taken_away_again(everything: TableModel) -> None:
         assert connection.execute(query).scalar() == 1
 
 
+def test_nothing_is_null_and_no_json(engine: sa.Engine) -> None:
+    class Own(sa.types.TypeDecorator[Any]):
+        impl = sa.JSON
+        cache_ok = True
+
+    table = created(engine, "t", Column("id", Integer, primary_key=True), Column("a", Own),
+                    Column("b", sa.JSON))  # fmt: skip
+    model = TableModel(table, engine)
+    model.create({"a": None, "b": None})
+    model.create({"a": [1], "b": [2]})
+    model.update(2, {"a": None, "b": None})
+    with engine.connect() as connection:
+        both = sa.and_(table.c.a.is_(sa.null()), table.c.b.is_(sa.null()))
+        assert connection.execute(sa.select(sa.func.count()).where(both)).scalar() == 2
+
+
 def test_fields_describe_the_columns(engine: sa.Engine) -> None:
     countries = Table(
         "countries", metadata := sa.MetaData(), Column("code", String(2), primary_key=True)
@@ -468,6 +484,9 @@ def test_a_table_without_a_key_is_read_only(engine: sa.Engine) -> None:
     assert [[r["n"] for r in page.data] for page in (first, second, third)] == [[0, 1], [2, 3], [4]]
     assert (first.prev, third.next) == (None, None)
     assert [r["n"] for r in model.list(Query(limit=2, cursor=third.prev)).data] == [2, 3]
+    whole = model.list(Query(limit=9, cursor=second.prev))
+    assert [r["n"] for r in whole.data] == [0, 1]
+    assert [r["n"] for r in model.list(Query(limit=9, cursor=whole.next)).data] == [2, 3, 4]
     for write in (lambda: model.create({}), lambda: model.update(1, {}), lambda: model.delete(1)):
         with pytest.raises(DeniedError, match="no primary key"):
             write()
@@ -547,6 +566,11 @@ def test_a_version_column_counts_the_changes(engine: sa.Engine) -> None:
         Column("version", Integer, default=10),
     )
     assert TableModel(other, engine, version="version").create({})["version"] == 10
+    with engine.begin() as connection:
+        connection.execute(sa.insert(model.table).values(id=7, n=0, version=None))
+    unversioned = model.retrieve(7)
+    assert len(model.version(unversioned)) == 22
+    assert model.update(7, {"n": 1}, model.version(unversioned))["version"] == 1
     hidden = model.restrict(hidden=["version"])
     seen = hidden.retrieve(1)
     assert len(hidden.version(seen)) == 22
@@ -872,6 +896,20 @@ def test_pages_of_keys_that_do_not_fit_their_columns(
             assert [key for (key,) in flat(pages)] == keys
 
 
+def test_a_column_called_rowid_is_no_row_number(foreign: Callable[[str, str], TableModel]) -> None:
+    rows = "(NULL, 'b', 1), (NULL, 'a', 2), ('x', 'c', 3)"
+    model = foreign("k TEXT PRIMARY KEY, rowid TEXT, v INTEGER", rows)
+    assert len(flat(walk(model, 1))) == 3
+    assert len(flat(walk_back(model, 2))) == 3
+
+
+def test_a_key_is_longer_than_was_declared(foreign: Callable[[str, str], TableModel]) -> None:
+    model = foreign("k VARCHAR(3) PRIMARY KEY, v INTEGER", "('abcdef', 1)")
+    assert model.retrieve("abcdef") == {"k": "abcdef", "v": 1}
+    assert model.update("abcdef", {"v": 2})["v"] == 2
+    assert refusal(lambda: model.create({"k": "ghijkl"}))[1] == {"k": "length"}
+
+
 def test_two_spellings_of_one_moment_are_two_keys(sqlite_engine: sa.Engine) -> None:
     table = created(sqlite_engine, "t", Column("at", sa.DateTime, primary_key=True),
                     Column("v", Integer))  # fmt: skip
@@ -1045,6 +1083,7 @@ def test_forged_cursors_are_refused(engine: sa.Engine) -> None:
         model = TableModel(created(engine, name, Column("k", type_, primary_key=True)), engine)
         ordering = model._ordering
         forged: list[Any] = ["a\0", "a", 4611686018427387904, True, None, 1.5]
+        forged += [["uuid", str(UUID(int=1))], ["decimal", "1"], ["time", "10:00"], 2**63]
         forged += [["date", "2026-01-01"], ["float", "Infinity"], ["binary", "AA=="]]
         for part in forged:
             cursor = encode_cursor(Cursor((part,)), ordering)

@@ -128,7 +128,7 @@ class Collection:
     allow_cross_origin = False
 
     def __init__(self, media: Media | None = None, *, allow_cross_origin: bool = False) -> None:
-        self.media = media_types(media)
+        self.media = media_types(self.media if media is None else media)
         self.allow_cross_origin = allow_cross_origin
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -404,6 +404,10 @@ class _Reverse:
 
     def url(self, **urlvars: Any) -> str:
         assert self.pattern is not None
+        for name, value in urlvars.items():
+            known = self.dispatcher._ranges.get(self.pattern.ranges.get(name, ""))
+            if known is not None and known.convert is not None and isinstance(value, str):
+                urlvars[name] = known.convert(value)
         named = {str(index): value for index, value in enumerate(self.match.urlargs)}
         path = self.pattern.expand(**{**named, **self.match.urlvars, **urlvars})
         return _absolute(_quoted(self.mount) + path)
@@ -499,8 +503,9 @@ def _problem(error: exc.WSGIHTTPException) -> WSGIApplication:
 
 
 def _prefers_json(accept: str) -> bool:
-    if "json" not in accept:
-        return False
+    # Programs rarely say what they want; browsers always name HTML.
+    if "text/html" not in accept.lower():
+        return True
     offers = ["text/html", "application/problem+json", "application/json"]
     wanted = create_accept_header(accept).acceptable_offers(offers)
     return bool(wanted) and wanted[0][0] != "text/html"

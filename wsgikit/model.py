@@ -31,6 +31,7 @@ from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -72,6 +73,8 @@ class _Default:
 #: In the values of an update: set this field to what a new row would get.
 DEFAULT: Final = _Default()
 
+
+_NONFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 
 REQUIRED = "A value is required."
 
@@ -248,10 +251,32 @@ class Field:
     def read(self, text: str) -> Any:
         """Turn the exact text of a key or a cursor into a value; the inverse of `to_text`.
 
+        It names what may be stored already, so the field's limits do not count.
+
         Raises:
-            Unfit: If the text is no such value, or outside the field's limits.
+            Unfit: If the text is no such value.
         """
-        return KINDS[self.kind](self, self._read(text))
+        return self._unlimited.check(self._read(text))
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value has the field's type, be it within the limits or not."""
+        try:
+            return bool(self._unlimited.check(value) == value)
+        except Unfit:
+            return False
+
+    @cached_property
+    def _unlimited(self) -> "Field":
+        """The same type for what is stored already; whole numbers keep their width."""
+        return replace(
+            self,
+            nullable=False,
+            length=None,
+            precision=None,
+            scale=None,
+            digits=None,
+            nonfinite=_NONFINITE,
+        )
 
     def _read(self, text: str) -> Any:
         reader = READERS.get(self.kind)
@@ -1067,7 +1092,6 @@ def foreign_cursor() -> QueryError:
     return QueryError("cursor", "is not one that this collection gave.")
 
 
-_NONFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 #: How values that JSON cannot spell travel in cursors: by kind.
 _PARTS = {
     kind: Field("part", kind, nonfinite=_NONFINITE)

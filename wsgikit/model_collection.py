@@ -24,16 +24,17 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from webob import Request, Response, exc
 
 from wsgikit.collection import Collection
-from wsgikit.media import Form, Media, Upload, media_types, negotiate, problem, respond
+from wsgikit.media import Form, Media, MediaType, Upload, media_types, negotiate, problem, respond
 from wsgikit.model import (
     ConflictError,
     DeniedError,
@@ -121,7 +122,7 @@ class ModelCollection(Collection):
         self.policy = policy
         self._own_key_fields = _key_fields(model)
         self.title = title or str(getattr(model, "name", "")) or "Collection"
-        media = media_types(media)
+        media = [_with_room_for_files(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
         self._pages = tuple(m for m in shown if m.format == "html")
         self._formats = tuple(m.format for m in shown if m.format != "html")
@@ -269,7 +270,8 @@ class ModelCollection(Collection):
         Raises:
             NotFoundError: If it cannot be one of this model.
         """
-        return decode_key(id, self._key_fields(model))
+        # A range of the template may have converted it.
+        return decode_key(to_text(id) or "", self._key_fields(model))
 
     def _key_fields(self, model: Any) -> Sequence[Field]:
         return self._own_key_fields if model is self.model else _key_fields(model)
@@ -318,7 +320,7 @@ class ModelCollection(Collection):
         JSON is a function of the row alone.  Any other representation may depend on more (a
         template, the label of another row), so a digest of its bytes is part of its tag.
         """
-        tag = _version(model, row)
+        tag = _spell_version(model, row)
         if response is not None and response.content_type != "application/json":
             digest = hashlib.blake2b(response.body, digest_size=9).digest()
             tag += "." + base64.urlsafe_b64encode(digest).decode("ascii")
@@ -427,7 +429,7 @@ class ModelCollection(Collection):
             return
         # The strong comparison: a weak tag matches nothing.
         versions = [tag[1:-1].split(".")[0] for tag in _tags(header) if tag[0] == '"']
-        if _version(model, row) not in versions:
+        if _spell_version(model, row) not in versions:
             raise VersionError(row)
 
     # -- refusals --------------------------------------------------------------------------------
@@ -550,22 +552,22 @@ class ModelCollection(Collection):
 
         def url(row: Row | None = None, noun: str | None = None) -> str | None:
             if row is None:
-                return self.url(request, noun=noun)
+                return _try(self.url, request, noun=noun)
             id = _row_id(row, key)
             if id is None:
                 return None
             if noun not in ends:
-                ends[noun] = self.url(request, id=_PLACE, noun=noun).split(_PLACE)
+                ends[noun] = (_try(self.url, request, id=_PLACE, noun=noun) or "").split(_PLACE)
             # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
             if len(ends[noun]) == 2 and "," not in id:
                 return id.join(ends[noun])
-            return self.url(request, id=id, noun=noun)
+            return _try(self.url, request, id=id, noun=noun)
 
         return url
 
     def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
         id = _row_id(row, self._key_fields(model))
-        return None if id is None else self.url(request, id=id)
+        return None if id is None else _try(self.url, request, id=id)
 
     def _page_url(self, request: Request, cursor: str | None) -> str:
         kept = [(name, request.GET[name]) for name in ("limit", "format") if request.GET.get(name)]
@@ -573,6 +575,16 @@ class ModelCollection(Collection):
             kept.append(("cursor", cursor))
         url = self.url(request)
         return f"{url}?{urlencode(kept)}" if kept else url
+
+
+def _with_room_for_files(kind: MediaType, model: Any) -> MediaType:
+    """Raise a parser's limit by what the model's files may be long: base64 needs a third more."""
+    files = sum(f.length or 0 for f in model.fields if f.kind == "binary" and f.writable)
+    if not files or not hasattr(kind.parser, "limit"):
+        return kind
+    parser: Any = copy(kind.parser)
+    parser.limit += files * 4 // 3
+    return replace(kind, parser=parser)
 
 
 def _key_fields(model: Any) -> Sequence[Field]:
@@ -625,6 +637,19 @@ def _unescape(name: str) -> str:
 def _version(model: Any, row: Row) -> str:
     version = getattr(model, "version", version_of)
     return str(version(row))
+
+
+def _spell_version(model: Any, row: Row) -> str:
+    """Write a version so that it can stand in an entity tag, with a dot behind it."""
+    return quote(_version(model, row), safe="").replace(".", "%2E")
+
+
+def _try(make: Callable[..., str], *arguments: Any, **options: Any) -> str | None:
+    """Give a URL, or nothing where the template cannot spell it."""
+    try:
+        return make(*arguments, **options)
+    except ValueError:
+        return None
 
 
 def _tags(header: str) -> Sequence[str]:

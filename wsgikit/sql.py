@@ -255,9 +255,8 @@ class TableModel:
 
     def version(self, row: Row) -> str:
         """Give the version of a row that was read: 22 characters, or its version column."""
-        if self._version is not None and self._version in row:
-            return str(row[self._version])
-        return version_of(row)
+        version = None if self._version is None else row.get(self._version)
+        return version_of(row) if version is None else str(version)
 
     # -- writing ---------------------------------------------------------------------
 
@@ -334,12 +333,16 @@ class TableModel:
     def _write_statement(self, verb: str, values: Row) -> tuple[Any, dict[str, Any]]:
         """Give the statement that writes these columns, and its parameters."""
         by_name = {column.field.name: column.column for column in self._columns}
-        fixed, parameters = [], {}
+        kinds = {column.field.name: column.field.kind for column in self._columns}
+        fixed: list[tuple[str, bool]] = []
+        parameters = {}
         for name, value in values.items():
             if value is DEFAULT:
                 value = _default_of(by_name[name], self._dialect)
+            elif value is None and kinds[name] == "json":
+                value = sa.null()  # and not JSON's null, which SQLAlchemy would make of it
             if isinstance(value, sa.ColumnElement | sa.TextClause):
-                fixed.append(name)
+                fixed.append((name, isinstance(value, sa.Null)))
             else:
                 parameters[f"set_{self._names.index(name)}"] = value
         shape = (verb, tuple(values), tuple(fixed))
@@ -350,18 +353,21 @@ class TableModel:
                 self._writes[shape] = statement
         return statement, parameters
 
-    def _build_write(self, verb: str, names: Sequence[str], fixed: Sequence[str]) -> Any:
+    def _build_write(
+        self, verb: str, names: Sequence[str], fixed: Sequence[tuple[str, bool]]
+    ) -> Any:
         columns = {column.field.name: column for column in self._columns}
         values: dict[str, Any] = {
-            name: _default_of(columns[name].column, self._dialect)
-            if name in fixed
-            else sa.bindparam(f"set_{self._names.index(name)}", type_=columns[name].store)
+            name: sa.bindparam(f"set_{self._names.index(name)}", type_=columns[name].store)
             for name in names
         }
+        for name, is_null in fixed:
+            default = _default_of(columns[name].column, self._dialect)
+            values[name] = sa.null() if is_null else default
         if self._version is not None:
             column = self.table.c[self._version]
             if verb == "UPDATE":
-                values[self._version] = column + 1
+                values[self._version] = sa.func.coalesce(column, 0) + 1
             elif column.default is None and column.server_default is None:
                 values[self._version] = 1
         if verb == "INSERT":
@@ -393,8 +399,10 @@ class TableModel:
         if self._dialect != "sqlite":
             return self._key_columns
         order = [_as_stored(column) for column in self._key_columns]
-        if any(column.column.nullable for column in self._key_columns):
-            rowid: Any = sa.literal_column(f"{_quoted(self.table)}.rowid")
+        taken = {column.name.lower() for column in self.table.columns}
+        free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+        if free and any(column.column.nullable for column in self._key_columns):
+            rowid: Any = sa.literal_column(f"{_quoted(self.table)}.{free}")
             number = Field("rowid", "integer")
             raw = sqltypes.NullType()
             order.append(_Column(number, rowid, rowid, rowid, None, None, raw))
@@ -437,11 +445,13 @@ class TableModel:
             for n, column in enumerate(self._key_columns)
         ]
         if self._version is not None and self._version in self._names:
-            conditions.append(self.table.c[self._version] == sa.bindparam("row_version"))
+            version = self.table.c[self._version]
+            seen = sa.bindparam("row_version", type_=version.type)
+            conditions.append(version.is_not_distinct_from(seen))
         return sa.and_(*conditions, *self._restriction)
 
     @cached_property
-    def _writes(self) -> dict[tuple[str, tuple[str, ...], tuple[str, ...]], Any]:
+    def _writes(self) -> dict[Any, Any]:
         """The statements that write, by verb and columns."""
         return {}
 
@@ -488,6 +498,8 @@ class TableModel:
     def _page_statement(self, cursor: Cursor | None) -> tuple[sa.Select[Any], dict[str, Any]]:
         if cursor is None:
             return self._pages[None], {}
+        if self._added and not all(map(_is_storable, cursor.position)):
+            raise foreign_cursor()
         if None in cursor.position and self._added:
             position = [sa.null() if v is None else sa.literal(v, sqltypes.NullType())
                         for v in cursor.position]  # fmt: skip
@@ -506,7 +518,7 @@ class TableModel:
         a range that every database finds in an index.  SQLite sorts nulls first.
         """
         columns = [column.column for column in self._order]
-        nullable = [*(bool(c.column.nullable) for c in self._key_columns), False]
+        nullable = [*(bool(c.column.nullable) for c in self._key_columns), False][: len(columns)]
         steps = []
         for n, (column, value) in enumerate(zip(columns, position, strict=True)):
             equal = [c == v for c, v in zip(columns[:n], position[:n], strict=True)]
@@ -528,6 +540,7 @@ class TableModel:
             if not isinstance(start, int) or not 0 <= start < 2**62:
                 raise foreign_cursor()
             offset = max(0, start - limit) if cursor.backward else start
+            limit = start - offset if cursor.backward else limit
         with self._session("list") as connection:
             parameters = {"page_rows": limit + 1, "page_start": offset}
             rows = self._fetch(connection, self._offset_statement, parameters)
@@ -611,10 +624,7 @@ class TableModel:
         """Whether a value can be bound as one of its field, and so be looked for."""
         if isinstance(value, bool) and field.kind != "boolean":
             return False
-        try:
-            return isinstance(value, _PYTHON_TYPES[field.kind]) and field.check(value) == value
-        except Unfit:
-            return False
+        return isinstance(value, _PYTHON_TYPES[field.kind]) and field.holds(value)
 
     # -- columns ---------------------------------------------------------------------------
 
@@ -787,6 +797,13 @@ def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
         raise VersionError(row)
     if result.rowcount > 1:
         raise StoreError("The key is not unique in the database; nothing was changed.")
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether SQLite has cells like this."""
+    if isinstance(value, int):
+        return _INT64[0] <= value <= _INT64[1]
+    return value is None or isinstance(value, str | float | bytes)
 
 
 def _labelled(expressions: Iterable[sa.ColumnElement[Any]]) -> Sequence[sa.Label[Any]]:
@@ -1106,10 +1123,6 @@ def _store_type(
         return sqltypes.LargeBinary()  # never unpickled: a pickle is a program
     if field.kind == "text" and not isinstance(own, sqltypes.String):
         return sqltypes.String()
-    if isinstance(own, sqltypes.JSON):
-        store = own.copy()
-        store.none_as_null = True  # NULL, and not the text "null"
-        return store
     return own
 
 

@@ -103,7 +103,7 @@ class View:
     media: tuple[MediaType, ...] = ()
 
     def __init__(self, media: Media | None = None) -> None:
-        self.media = media_types(media)
+        self.media = media_types(self.media if media is None else media)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         app = _run(self._dispatch, Request(environ), self.media)

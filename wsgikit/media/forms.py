@@ -83,7 +83,7 @@ class FormParser:
         max_fields: int = MAX_FIELDS,
         max_parts: int = MAX_PARTS,
     ) -> None:
-        self._limit = limit
+        self.limit = limit
         self._max_fields = max_fields
         self._max_parts = max_parts
 
@@ -98,7 +98,7 @@ class FormParser:
         name, parameters = parse_content_type(request.environ.get("CONTENT_TYPE") or "")
         if name not in self.content_types:
             raise ParseError(f"Not a form: {name}.")
-        body = read_body(request, self._limit)
+        body = read_body(request, self.limit)
         if name == "multipart/form-data":
             return _collect(_parts(body, parameters.get("boundary", ""), self._max_parts))
         return _collect(_fields(body, self._max_fields))

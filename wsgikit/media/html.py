@@ -224,7 +224,9 @@ def _variables(value: Any, request: Request, action: str, own: bool) -> dict[str
         return dict(context)
     plain = _describe(value, request, action)
     if own and isinstance(value, Mapping):
-        return plain | {str(name): item for name, item in value.items()}
+        # What the layout calls stays callable; the values are value["url"] and so on.
+        kept = {str(name): item for name, item in value.items()}
+        return plain | {n: v for n, v in kept.items() if n not in ("url", "reference")}
     return plain
 
 
@@ -855,6 +857,8 @@ def serialize(events: Iterable[Any]) -> str:
 
 
 def _start_tag(name: str, attributes: Iterable[tuple[Any, str]]) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be the name of an element")
     parts = [f"<{name}"]
     for key, value in attributes:
         local = key.localname if isinstance(key, QName) else key

@@ -252,7 +252,7 @@ class JSONParser:
     def __init__(
         self, *, limit: int = MAX_BODY, max_depth: int = MAX_DEPTH, max_digits: int = MAX_DIGITS
     ) -> None:
-        self._limit = limit
+        self.limit = limit
         self._max_depth = max_depth
         self._max_digits = max_digits
 
@@ -263,7 +263,7 @@ class JSONParser:
             ParseError: As `decode()`.
             HTTPException: As `wsgikit.media.read_body()`.
         """
-        body = read_body(request, self._limit)
+        body = read_body(request, self.limit)
         return decode(body, max_depth=self._max_depth, max_digits=self._max_digits)
 
 
@@ -334,6 +334,9 @@ def _read_float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise ParseError(f"The number {text[:50]} is too large.")
+    if len(text) > 15 and Decimal(repr(number)) != Decimal(text):
+        # 15 digits always come back from a float (IEEE 754, binary64).
+        raise ParseError(f"The number {text[:50]} has too many digits; send it as text.")
     return number
 
 
