@@ -282,7 +282,7 @@ class ModelCollection(Collection):
         Raises:
             QueryError: If there is one: who sends `DELETE /people/7?age=3` means something else.
         """
-        if parse_query(request.query_string) != Query():
+        if request.query_string and parse_query(request.query_string) != Query():
             raise QueryError("", "Only a list has pages.")
         return self.narrow(request)
 

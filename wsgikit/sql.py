@@ -1113,7 +1113,7 @@ def _store_type(
         return sqltypes.Uuid(as_uuid=True, native_uuid=own.native_uuid)
     if field.kind == "enum" and dialect != "postgresql":
         return sqltypes.String()
-    if field.kind == "float" and not isinstance(own, sqltypes.Numeric):
+    if field.kind == "float" and isinstance(own, sqltypes.Float):
         return sqltypes.Float(asdecimal=False)
     if field.kind == "decimal":
         if dialect == "sqlite":
