@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from wsgiref.types import WSGIApplication
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
 from tests import servers
 
@@ -26,6 +26,21 @@ BROWSER_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _engines_are_disposed() -> Iterator[None]:
+    """Close what a test's own engines keep open; from Python 3.13 on sqlite3 complains."""
+    engines: set[Engine] = set()
+
+    def note(connection: Connection) -> None:
+        engines.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", note)
+    yield
+    event.remove(Engine, "engine_connect", note)
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.fixture
