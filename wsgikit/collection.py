@@ -67,6 +67,7 @@ from wsgikit.media import (
     negotiate,
     parse_body,
     problem,
+    without_body,
 )
 
 # The whole mapping.  An action is on a member (an id was given) or on the collection ...
@@ -141,7 +142,7 @@ class Collection:
             app = problem(request, app, self.media)
         # WebOb's responses leave out the body themselves.
         if environ["REQUEST_METHOD"] == "HEAD" and not isinstance(app, Response):
-            app = _without_body(app)
+            app = without_body(app)
         return app(environ, start_response)
 
     def parse(self, request: Request) -> Any:
@@ -313,25 +314,6 @@ def _is_cross_origin(environ: WSGIEnvironment) -> bool:
     own = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     port = _DEFAULT_PORTS.get(scheme, "")
     return not host or host.removesuffix(port) != own.lower().removesuffix(port)
-
-
-def _without_body(app: WSGIApplication) -> WSGIApplication:
-    """Answer HEAD with the headers of *app*, which is closed after its first chunk."""
-
-    def headers_only(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(*args: Any) -> Callable[[bytes], object]:
-            start_response(*args)
-            return lambda _chunk: None
-
-        chunks = app(environ, start)
-        try:
-            # A generator does not start the response before it is asked for a chunk.
-            next(iter(chunks), None)
-        finally:
-            getattr(chunks, "close", lambda: None)()
-        return []
-
-    return headers_only
 
 
 def _tail(id: object, noun: str | None, encode: Callable[[str], str]) -> str:

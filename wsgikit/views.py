@@ -38,7 +38,16 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from webob import Request, Response
 from webob.exc import HTTPException, HTTPMethodNotAllowed, WSGIHTTPException
 
-from wsgikit.media import Media, MediaType, answer, asset, media_types, negotiate, problem
+from wsgikit.media import (
+    Media,
+    MediaType,
+    answer,
+    asset,
+    media_types,
+    negotiate,
+    problem,
+    without_body,
+)
 
 _METHODS = {
     "GET": "get",
@@ -109,7 +118,7 @@ class View:
         app = _run(self._dispatch, Request(environ), self.media)
         # WebOb's responses leave out the body themselves.
         if environ["REQUEST_METHOD"] == "HEAD" and not isinstance(app, Response):
-            app = _without_body(app)
+            app = without_body(app)
         return app(environ, start_response)
 
     @cached_property
@@ -148,22 +157,3 @@ def _run(function: _Function, request: Request, media: tuple[MediaType, ...]) ->
     if isinstance(app, WSGIHTTPException) and app.status_int >= 400 and not app.has_body:
         return problem(request, app, media)
     return app
-
-
-def _without_body(app: WSGIApplication) -> WSGIApplication:
-    """Answer HEAD with the headers of *app*, which is closed after its first chunk."""
-
-    def headers_only(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(*args: Any) -> Callable[[bytes], object]:
-            start_response(*args)
-            return lambda _chunk: None
-
-        chunks = app(environ, start)
-        try:
-            # A generator does not start the response before it is asked for a chunk.
-            next(iter(chunks), None)
-        finally:
-            getattr(chunks, "close", lambda: None)()
-        return []
-
-    return headers_only

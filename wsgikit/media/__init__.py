@@ -47,7 +47,7 @@ from itertools import chain
 from json import dumps
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Request, Response
 from webob.acceptparse import create_accept_header
@@ -471,6 +471,25 @@ def answer(result: Any, request: Request, media: Media | None = ()) -> WSGIAppli
             "iterator of those, or give media types that render it (media=[JSON])."
         )
     return respond(result, request, media)
+
+
+def without_body(app: WSGIApplication) -> WSGIApplication:
+    """Answer HEAD with the headers of *app*, which is closed after its first chunk."""
+
+    def headers_only(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(*args: Any) -> Callable[[bytes], object]:
+            start_response(*args)
+            return lambda _chunk: None
+
+        chunks = app(environ, start)
+        try:
+            # A generator does not start the response before it is asked for a chunk.
+            next(iter(chunks), None)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        return []
+
+    return headers_only
 
 
 _HTML_TYPE = ("Content-Type", "text/html; charset=utf-8")
