@@ -31,7 +31,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.media.html": {"wsgikit.media", "wsgikit.media.forms"},
     "wsgikit.media.json": {"wsgikit.media"},
     "wsgikit.media.ndjson": {"wsgikit.media"},
-    "wsgikit.model": {"wsgikit.query"},
+    "wsgikit.model": {"wsgikit.model.*", "wsgikit.query"},
     "wsgikit.model_collection": {
         "wsgikit.collection",
         "wsgikit.media",
@@ -50,10 +50,13 @@ OURS: dict[str, set[str]] = {
     "wsgikit.scaffold": set(),
     "wsgikit.security": set(),
     "wsgikit.server": set(),
-    "wsgikit.sql": {"wsgikit.model", "wsgikit.query"},
+    "wsgikit.sql": {"wsgikit.sql.*", "wsgikit.model", "wsgikit.query"},
     "wsgikit.uri": set(),
     "wsgikit.views": {"wsgikit.media"},
 }
+
+# The parts of these packages may import what the package may.
+PARTS = {"wsgikit.model", "wsgikit.model_collection", "wsgikit.sql"}
 
 # The command line imports what a command needs when that command runs: `--help` stays instant.
 MAY_DELAY = {"wsgikit.cli"}
@@ -63,7 +66,7 @@ THEIRS: dict[str, set[str]] = {
     "genshi": {"wsgikit.media.html"},
     "msgspec": {"wsgikit.media.json"},
     "multipart": {"wsgikit.media.forms"},
-    "sqlalchemy": {"wsgikit.sql"},
+    "sqlalchemy": {"wsgikit.sql.*"},
     "uritemplate": {"wsgikit.uri"},
     "webob": {
         "wsgikit.collection",
@@ -104,6 +107,7 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 MODULES = dict(source_files())
+OURS.update({name: OURS[whole] for name in MODULES if (whole := name.rpartition(".")[0]) in PARTS})
 
 
 def covered(module: str, allowed: set[str]) -> bool:

@@ -1,0 +1,106 @@
+"""The contract between a collection and a store: `Model`, `Field`, `Page` and the errors.
+
+Use it alone to write a model of your own: anything with these six verbs (list, retrieve,
+create, update, delete, stream) can be served by a
+`wsgikit.model_collection.ModelCollection`.  `MemoryModel` is the worked example.
+
+    from wsgikit.model import Field, MemoryModel
+
+    people = MemoryModel([Field("id", "integer", required=False), Field("name", length=80)])
+    ada = people.create({"name": "Ada"})
+    assert people.retrieve(ada["id"]) == {"id": 1, "name": "Ada"}
+
+Values travel as plain Python objects: a row is a dict from field name to `str`, `int`,
+`float`, `Decimal`, `bool`, `date`, `time`, `datetime`, `timedelta`, `UUID`, `bytes`, a
+dict or list (JSON), or `None`.
+What a client sends comes in as JSON spells it (`Field.check` converts it), or as `Text`,
+which is what forms send and still needs reading by the field's kind.
+`clean` does this for a whole row and reports every mistake at once.
+Nothing here knows SQL or WSGI.
+
+The pieces: `wsgikit.model.fields` (values), `rows` (checking them), `keys` (their URLs),
+`contract` (the verbs and errors), `selection` (queries against fields), `paging` (pages) and
+`memory` (the worked example).  All their public names are here.
+"""
+
+from wsgikit.model.contract import (
+    ConflictError,
+    DeniedError,
+    FieldError,
+    Model,
+    ModelError,
+    NotFoundError,
+    Page,
+    RefusedError,
+    Row,
+    StoreError,
+    UnavailableError,
+    ValidationError,
+    Values,
+    VersionError,
+)
+from wsgikit.model.fields import (
+    DEFAULT,
+    KINDS,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    NONFINITE,
+    READERS,
+    REQUIRED,
+    WRITERS,
+    Field,
+    Reference,
+    Text,
+    Unfit,
+    read_json,
+    to_text,
+    write_float,
+    write_interval,
+)
+from wsgikit.model.keys import decode_key, encode_key
+from wsgikit.model.memory import MemoryModel
+from wsgikit.model.paging import foreign_cursor, make_page, read_position
+from wsgikit.model.rows import clean, immutable, replacement, version_of
+
+__all__ = [
+    "DEFAULT",
+    "KINDS",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "NONFINITE",
+    "READERS",
+    "REQUIRED",
+    "WRITERS",
+    "ConflictError",
+    "DeniedError",
+    "Field",
+    "FieldError",
+    "MemoryModel",
+    "Model",
+    "ModelError",
+    "NotFoundError",
+    "Page",
+    "Reference",
+    "RefusedError",
+    "Row",
+    "StoreError",
+    "Text",
+    "UnavailableError",
+    "Unfit",
+    "ValidationError",
+    "Values",
+    "VersionError",
+    "clean",
+    "decode_key",
+    "encode_key",
+    "foreign_cursor",
+    "immutable",
+    "make_page",
+    "read_json",
+    "read_position",
+    "replacement",
+    "to_text",
+    "version_of",
+    "write_float",
+    "write_interval",
+]
