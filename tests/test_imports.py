@@ -36,6 +36,7 @@ OURS: dict[str, set[str]] = {
         "wsgikit.collection",
         "wsgikit.media",
         "wsgikit.model",
+        "wsgikit.model_collection.*",
         "wsgikit.query",
     },
     "wsgikit.openapi": {"wsgikit.uri", "wsgikit.media"},

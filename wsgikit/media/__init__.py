@@ -4,6 +4,7 @@ A media type is a name, a renderer and a parser.
 A renderer is any callable `renderer(value, request)` that returns bytes, or an iterable of
 bytes when the result can be large.
 A parser is any callable `parser(request)` that returns a value, or raises `ParseError`.
+For a body of many rows that value is `Rows`, which reads while it is consumed.
 
 Use this module alone when an application of your own should answer in several formats::
 
@@ -43,7 +44,7 @@ from functools import lru_cache
 # Not as modules: importing wsgikit.media.json sets the name `json` here, html likewise.
 from html import escape
 from io import BytesIO
-from itertools import chain
+from itertools import chain, islice
 from json import dumps
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -70,11 +71,21 @@ MAX_BODY = 2**20
 #: Parameters of a query string, and fields of a form. What Django allows, too.
 MAX_FIELDS = 1000
 
-#: RFC 5789, 3.1 and the Linked Data Platform, 7.1: which header answers which method. For the
-#: others a response's Accept says the same (RFC 9110, 12.5.1).
-_ACCEPTED_BY_METHOD = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
+#: Bytes of a body that is read as a stream, unless told otherwise: 1 GiB.
+MAX_STREAM = 2**30
 
-_CHUNK = 2**16
+#: Which header says what a method reads: RFC 5789, 3.1; the Linked Data Platform, 7.1; RFC
+#: 10008. For the others a response's Accept says the same (RFC 9110, 12.5.1).
+ACCEPT_HEADERS: Mapping[str, str] = {
+    "POST": "Accept-Post",
+    "PATCH": "Accept-Patch",
+    "QUERY": "Accept-Query",
+}
+
+#: Bytes that are read, and sent, at once.
+CHUNK = 2**16
+#: The members of a list that a collection renders.
+_ENVELOPE = frozenset({"data", "next", "prev", "count", "count_exact"})
 _ABSENT = object()
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HEADER_NAME = re.compile(_TOKEN)
@@ -99,9 +110,13 @@ class MediaType:
     Attributes:
         name: As in `Content-Type`, such as `text/html`.
         renderer: `renderer(value, request)` returns bytes or an iterable of bytes. May have
-            `assets`, a mapping of names to `Asset`, which `asset()` serves.
+            `assets`, a mapping of names to `Asset`, which `asset()` serves; and a method
+            `headers(value, request)`, which gives header lines of the representation, such as
+            a `Content-Type` with parameters.
         parser: `parser(request)` returns a value or raises `ParseError`. May have
-            `content_types`, the names that it reads; without them it reads `name`.
+            `content_types`, the names that it reads; without them it reads `name`. May have
+            `methods`, which maps such a name to the HTTP methods whose bodies of that type it
+            reads; a name that is not in it is read for every method.
     """
 
     name: str
@@ -121,6 +136,11 @@ class MediaType:
             return ()
         names = getattr(self.parser, "content_types", (self.name,))
         return tuple(name.lower() for name in names)
+
+    def reads(self, method: str) -> tuple[str, ...]:
+        """Return those of `content_types` that are read in a request of this method."""
+        methods: Mapping[str, Iterable[str]] = getattr(self.parser, "methods", {})
+        return tuple(name for name in self.content_types if method in methods.get(name, (method,)))
 
 
 Media: TypeAlias = MediaType | Iterable[MediaType]
@@ -148,6 +168,31 @@ class Form(dict[str, str | Upload | list[str | Upload]]):
     """
 
 
+class Rows(Iterator[dict[str, Any]]):
+    """What a parser gives for a body of many rows: dicts, read from the body one by one.
+
+    What is wrong further down the body is raised when it is reached: `ParseError`, or an HTTP
+    error for a body that ends early or is too long. So nothing is to be kept of the rows before
+    the last one came.
+
+    Attributes:
+        texts: Whether each value is text as it was written, or None, and is still to be read by
+            the kind of its column (CSV); else it is as JSON spells it (NDJSON).
+    """
+
+    def __init__(self, rows: Iterable[dict[str, Any]], texts: bool) -> None:
+        self._source = rows
+        self._rows = iter(rows)
+        self.texts = texts
+
+    def __next__(self) -> dict[str, Any]:
+        return next(self._rows)
+
+    def close(self) -> None:
+        """Stop reading."""
+        _close(self._source)
+
+
 @dataclass(frozen=True)
 class Asset:
     """A static file that belongs to a renderer, such as the style sheet of its pages.
@@ -168,6 +213,14 @@ def media_types(media: Media | None) -> tuple[MediaType, ...]:
     if isinstance(media, MediaType):
         return (media,)
     return () if media is None else tuple(media)
+
+
+def accepted(media: Media | None, method: str) -> tuple[str, ...]:
+    """Return the content types that *media* read in a request of this method, each once.
+
+    They are the value of `Accept-Post`, `Accept-Patch` and `Accept-Query`, joined by commas.
+    """
+    return tuple(dict.fromkeys(name for kind in media_types(media) for name in kind.reads(method)))
 
 
 # -- which media type answers ----------------------------------------------------------------
@@ -279,7 +332,7 @@ def _parser(request: Request, media: tuple[MediaType, ...]) -> Parser:
             "Only a body without Content-Encoding is read.", [("Accept-Encoding", "identity")]
         )
     for offer in media:
-        if offer.parser is not None and name in offer.content_types:
+        if offer.parser is not None and name in offer.reads(request.method):
             return offer.parser
     raise _unsupported(request, media, f"A body of the type {name} is not read here.")
 
@@ -287,11 +340,11 @@ def _parser(request: Request, media: tuple[MediaType, ...]) -> Parser:
 def _unsupported(
     request: Request, media: tuple[MediaType, ...], reason: str
 ) -> HTTPUnsupportedMediaType:
-    accepted = ", ".join(name for offer in media for name in offer.content_types)
-    if not accepted:
+    names = ", ".join(accepted(media, request.method))
+    if not names:
         return HTTPUnsupportedMediaType(f"{reason} No body is read here.")
-    header = _ACCEPTED_BY_METHOD.get(request.method, "Accept")
-    return HTTPUnsupportedMediaType(f"{reason} Send one of: {accepted}.", [(header, accepted)])
+    header = ACCEPT_HEADERS.get(request.method, "Accept")
+    return HTTPUnsupportedMediaType(f"{reason} Send one of: {names}.", [(header, names)])
 
 
 def parse_content_type(header: str) -> tuple[str, dict[str, str]]:
@@ -325,6 +378,25 @@ def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         limit: Bytes.
 
     Raises:
+        HTTPException: As `body_stream()`.
+    """
+    body = b"".join(body_stream(request, limit))
+    environ = request.environ
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return body
+
+
+def body_stream(request: Request, limit: int = MAX_STREAM) -> Iterator[bytes]:
+    """Read the body chunk by chunk; it can be read this way once.
+
+    What the headers show is raised at once, the rest when that point of the body is reached.
+
+    Args:
+        limit: Bytes of the whole body.
+
+    Raises:
         HTTPRequestEntityTooLarge: It is longer than *limit*.
         HTTPBadRequest: It ends before its `Content-Length`, or that is not a number.
         HTTPLengthRequired: It is chunked, and this server does not say where it ends.
@@ -332,33 +404,37 @@ def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     environ = request.environ
     length = _length(environ.get("CONTENT_LENGTH") or "")
     chunked = "HTTP_TRANSFER_ENCODING" in environ
-    if chunked and length is not None:
-        # RFC 9112, 6.3: such a message ought to be handled as an error.
-        raise HTTPBadRequest("The body has a Content-Length and a Transfer-Encoding.")
-    if length is None:
-        body = _read_to_the_end(environ, limit, chunked)
-    elif length > limit:
-        raise _too_large(limit)
-    else:
-        body = _read(environ, length)
-        if len(body) < length:
-            raise HTTPBadRequest(f"The body ends after {len(body)} of {length} bytes.")
-    environ["wsgi.input"] = BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    return body
-
-
-def _read_to_the_end(environ: dict[str, Any], limit: int, chunked: bool) -> bytes:
-    if not environ.get("wsgi.input_terminated"):
+    if length is not None:
+        if chunked:
+            # RFC 9112, 6.3: such a message ought to be handled as an error.
+            raise HTTPBadRequest("The body has a Content-Length and a Transfer-Encoding.")
+        if length > limit:
+            raise _too_large(limit)
+    elif not environ.get("wsgi.input_terminated"):
         if chunked:
             # wsgiref and uWSGI would give an empty body here, which is not what was sent.
             raise HTTPLengthRequired("Send the body with a Content-Length; it is chunked.")
-        return b""  # RFC 9112, 6.3: without either header there is no body.
-    body = _read(environ, limit + 1)
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+        return iter(())  # RFC 9112, 6.3: without either header there is no body.
+    return _receive(environ["wsgi.input"], length, limit)
+
+
+def _receive(source: Any, length: int | None, limit: int) -> Iterator[bytes]:
+    size, end = 0, limit + 1 if length is None else length
+    while size < end and (chunk := _read(source, min(end - size, CHUNK))):
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        yield chunk
+    if length is not None and size < length:
+        raise HTTPBadRequest(f"The body ends after {size} of {length} bytes.")
+
+
+def _read(source: Any, size: int) -> bytes:
+    try:
+        chunk: bytes = source.read(size)
+    except OSError as error:
+        raise HTTPBadRequest("The body could not be received.") from error
+    return chunk
 
 
 def _length(text: str) -> int | None:
@@ -369,18 +445,6 @@ def _length(text: str) -> int | None:
         raise HTTPBadRequest("The Content-Length is not a number.")
     # int() refuses 4,300 digits, and nobody has 10**18 bytes.
     return int(text) if len(text) <= 18 else 10**18
-
-
-def _read(environ: dict[str, Any], size: int) -> bytes:
-    """Read *size* bytes, or what there is."""
-    chunks = []
-    try:
-        while size > 0 and (chunk := environ["wsgi.input"].read(min(size, _CHUNK))):
-            chunks.append(chunk)
-            size -= len(chunk)
-    except OSError as error:
-        raise HTTPBadRequest("The body could not be received.") from error
-    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> HTTPRequestEntityTooLarge:
@@ -395,44 +459,56 @@ def respond(
 ) -> Response:
     """Render *value* in the negotiated media type.
 
+    What a renderer yields is streamed; its first chunk is made here, so that an error before it
+    is raised and can still be answered. For HEAD nothing is rendered at all.
+
     Args:
         value: What the renderers take.
         status: One whose response has a body.
-        headers: Added to `Content-Type`, `Content-Length` and `Vary`; they win over the first.
+        headers: Added to those of the renderer, `Content-Type`, `Content-Length` and `Vary`;
+            they win over the first two.
 
     Raises:
         HTTPBadRequest, HTTPNotAcceptable: As `negotiate()`.
         ValueError: A header has a line break, a NUL, or characters beyond Latin-1.
+        Exception: Whatever the renderer raises before its first chunk.
     """
     media = media_types(media)
     offer = negotiate(request, media)
     assert offer.renderer is not None  # negotiate() offers nothing else
-    body = offer.renderer(value, request)
+    own = getattr(offer.renderer, "headers", None)
     varies = sum(other.renderer is not None for other in media) > 1
-    lines = _header_lines(offer.name, headers, varies)
+    lines = _header_lines(offer.name, own(value, request) if own else (), headers, varies)
+    if request.method == "HEAD":
+        # RFC 9110, 9.3.2: what only rendering would tell, such as the length, may be left out.
+        _close(rows_of(value))
+        return Response(status=status, headerlist=lines, app_iter=[])
+    body = offer.renderer(value, request)
     if isinstance(body, bytes):
         lines.append(("Content-Length", str(len(body))))
-        body = [body]
-    return Response(status=status, headerlist=lines, app_iter=body)
+        return Response(status=status, headerlist=lines, app_iter=[body])
+    return Response(status=status, headerlist=lines, app_iter=_Stream(body))
 
 
-def _header_lines(name: str, headers: Headers, varies: bool) -> list[tuple[str, str]]:
-    lines: list[tuple[str, str]] = []
+def _header_lines(name: str, own: Headers, headers: Headers, varies: bool) -> list[tuple[str, str]]:
+    lines = {"content-type": ("Content-Type", _with_charset(name))}
+    lines |= {key.lower(): (key, value) for key, value in _pairs(own)}
     vary = ["Accept"] if varies else []
-    typed = False
-    for key, value in headers.items() if isinstance(headers, Mapping) else headers:
-        if not is_header(key, value):
-            raise ValueError(f"Not a header line: {key!r}: {value!r}. Percent-encode its value.")
+    given = []
+    for key, value in _pairs(headers):
         if key.lower() == "vary":
             vary.append(value)
         elif key.lower() != "content-length":
-            typed = typed or key.lower() == "content-type"
-            lines.append((key, value))
-    if not typed:
-        lines.insert(0, ("Content-Type", _with_charset(name)))
-    if vary:
-        lines.append(("Vary", ", ".join(vary)))
-    return lines
+            lines.pop(key.lower(), None)
+            given.append((key, value))
+    return [*lines.values(), *given, *([("Vary", ", ".join(vary))] if vary else [])]
+
+
+def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
+    for key, value in headers.items() if isinstance(headers, Mapping) else headers:
+        if not is_header(key, value):
+            raise ValueError(f"Not a header line: {key!r}: {value!r}. Percent-encode its value.")
+        yield key, value
 
 
 def is_header(name: str, value: str) -> bool:
@@ -486,7 +562,7 @@ def without_body(app: WSGIApplication) -> WSGIApplication:
             # A generator does not start the response before it is asked for a chunk.
             next(iter(chunks), None)
         finally:
-            getattr(chunks, "close", lambda: None)()
+            _close(chunks)
         return []
 
     return headers_only
@@ -498,18 +574,28 @@ _HTML_TYPE = ("Content-Type", "text/html; charset=utf-8")
 class _Stream:
     """Chunks as bytes. The first is made at once, so that an early error is still an answer."""
 
-    def __init__(self, chunks: Iterator[str | bytes]) -> None:
-        self._source = chunks
-        self._chunks = map(_chunk, chain([next(chunks, b"")], chunks))
+    def __init__(self, source: Iterable[str | bytes]) -> None:
+        self._source = source
+        chunks = iter(source)
+        try:
+            first = [*islice(chunks, 1)]
+        except BaseException:
+            self.close()
+            raise
+        self._chunks = map(_chunk, chain(first, chunks))
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
-        """Close the iterator (PEP 3333), for the sake of what it holds open."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
+        """Close the source (PEP 3333), for the sake of what it holds open."""
+        _close(self._source)
+
+
+def _close(source: Any) -> None:
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
 
 
 def _chunk(chunk: str | bytes) -> bytes:
@@ -556,6 +642,54 @@ def _serve(found: Asset, current: bool) -> Response:
         ("X-Content-Type-Options", "nosniff"),
     ]
     return Response(headerlist=lines, app_iter=[found.body], conditional_response=True)
+
+
+# -- what renderers share --------------------------------------------------------------------
+
+
+def rows_of(value: Any) -> Iterable[Any] | None:
+    """Return the rows of a list, an iterator or a page; None for what is one thing."""
+    if isinstance(value, list | tuple | Iterator):
+        return value
+    page = page_of(value)
+    rows: Iterable[Any] | None = None if page is None else page["data"]
+    return rows
+
+
+def page_of(value: Any) -> Mapping[str, Any] | None:
+    """Return the members of a page, None for anything else.
+
+    A page is anything with the attributes `data`, `next`, `prev` and `count`; or a mapping
+    whose `data` is a list among no other members than those and `count_exact`, or an iterator.
+    """
+    if isinstance(value, Mapping):
+        data = value.get("data")
+        listed = isinstance(data, list | tuple) and value.keys() <= _ENVELOPE
+        return value if listed or isinstance(data, Iterator) else None
+    try:
+        page = {"data": value.data, "next": value.next, "prev": value.prev, "count": value.count}
+    except AttributeError:
+        return None
+    if page["count"] is None:
+        del page["count"]
+    elif getattr(value, "count_exact", None) is not None:
+        page["count_exact"] = value.count_exact
+    return page
+
+
+def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces into chunks of `CHUNK` bytes and a little more."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    if held:
+        yield b"".join(held)
 
 
 # -- problems --------------------------------------------------------------------------------

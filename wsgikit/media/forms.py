@@ -27,6 +27,7 @@ No environ key is read or written here; `wsgikit.media.read_body()` does that.
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from multipart import (
@@ -75,6 +76,8 @@ class FormParser:
     """
 
     content_types = ("application/x-www-form-urlencoded", "multipart/form-data")
+    # A form that asks, rather than changes, is a GET.
+    methods: ClassVar = dict.fromkeys(content_types, ("POST", "PUT", "PATCH", "DELETE"))
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ from decimal import Decimal
 from enum import Enum
 from itertools import chain
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from webob import Request
@@ -247,7 +247,13 @@ class JSONParser:
         max_digits: Characters of a number, not counting its sign.
     """
 
-    content_types = ("application/json", "application/merge-patch+json")
+    content_types = (
+        "application/json",
+        "application/merge-patch+json",
+        "application/json-patch+json",
+    )
+    # RFC 7396 and RFC 6902 define them for PATCH alone.
+    methods: ClassVar = dict.fromkeys(content_types[1:], ("PATCH",))
 
     def __init__(
         self, *, limit: int = MAX_BODY, max_depth: int = MAX_DEPTH, max_digits: int = MAX_DIGITS

@@ -1,8 +1,9 @@
 """The contract itself: `Model`, `Page`, and what a model raises."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wsgikit.model.fields import Field
 from wsgikit.query import Query
@@ -20,11 +21,13 @@ class FieldError:
         code: One of `required type length range choice unique reference in_use check
             unknown read_only`.
         detail: One sentence for people.
+        row: Which row of many it is about, counted from 0; `None` if there is only one.
     """
 
     field: str
     code: str
     detail: str
+    row: int | None = None
 
 
 class ModelError(Exception):
@@ -75,6 +78,26 @@ class UnavailableError(ModelError):
         self.retry_after = retry_after
 
 
+class RetryError(UnavailableError):
+    """Everything was undone because of others; the very same may succeed now.
+
+    A deadlock, a serialization failure, or a connection that was lost before anything was
+    written.
+    """
+
+
+class LimitError(ModelError):
+    """A write would touch more rows than it may; nothing was changed.
+
+    Attributes:
+        ceiling: How many it may touch.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        super().__init__(f"This would change more than {ceiling} rows; nothing was changed.")
+        self.ceiling = ceiling
+
+
 class StoreError(ModelError):
     """The store failed in a way that is nobody's fault who asked; the cause is chained."""
 
@@ -88,22 +111,43 @@ class Page:
         next: The cursor of the following page (a URL once a collection has rendered it).
         prev: The cursor of the page before.
         count: How many rows there are in all, where that was asked for.
+        count_exact: Whether that is all of them, and not the bound of the count.
     """
 
     data: Sequence[Row]
     next: str | None = None
     prev: str | None = None
     count: int | None = None
+    count_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write of many rows did.
+
+    Attributes:
+        count: How many rows were created or changed.
+        created: How many of these are new.
+        rows: As they are stored now, in the order given; empty where that was not asked for.
+    """
+
+    count: int
+    created: int
+    rows: Sequence[Row] = ()
 
 
 class Model(Protocol):
     """A table seen through six verbs.
 
     A key is a tuple of values in the order of `key`; a model of one key column also takes
-    the bare value.  A model may have these as well: `name` (a word for people and links),
-    `read_only` (`False`, or a sentence that says why nothing can be written), `label` (the
-    field that stands for a row) and `version(row)` (its version as text; without it, a
-    digest of the row).
+    the bare value.  A model may have these as well:
+
+    - `name`: a word for people and links; `label`: the field that stands for a row;
+    - `read_only`: `False`, or a sentence that says why nothing can be written;
+    - `version(row)`: its version as text; without it, a digest of the row;
+    - `search`: the names of the fields that `Query.search` looks in;
+    - `follow(name)`: the model of the rows that a foreign key refers to, or `None`;
+    - the verbs of a `Store`: transactions, and writes of many rows.
 
     Every verb raises `UnavailableError` when the store cannot be reached, and `StoreError`
     when it fails in an unforeseen way.
@@ -162,3 +206,65 @@ class Model(Protocol):
 
     def stream(self, query: Query) -> Iterator[Row]:
         """Give all rows that the query selects, one by one, at constant memory."""
+
+
+class Store(Model, Protocol):
+    """A model that can do several things at once, or nothing of them."""
+
+    def transaction(
+        self, *, read_only: bool = False, rollback: bool = False
+    ) -> "AbstractContextManager[Store]":
+        """Give the same model, all of whose verbs happen in one transaction.
+
+        It is committed at the end of the `with` block, and undone by an exception.
+
+        Args:
+            read_only: Nothing is written, and all is read from one snapshot where the store
+                can do that.
+            rollback: Undo everything at the end: a dry run.
+
+        Raises:
+            RetryError: If others made the store undo everything, here or in a verb.
+        """
+
+    def bind(self, other: Any) -> Any:
+        """Give another model of the same store, in the transaction that this one is in.
+
+        Raises:
+            ValueError: If it is of another store, or there is no transaction.
+        """
+
+    def create_many(
+        self,
+        rows: Iterable[Values],
+        *,
+        on_duplicate: Literal["refuse", "merge", "ignore"] = "refuse",
+        returning: bool = False,
+    ) -> Written:
+        """Store many rows, or none of them.
+
+        Args:
+            rows: Their values; read once, one after the other, and not kept.
+            on_duplicate: What to do with a row whose key is taken: refuse everything, change
+                the given fields of the stored one, or leave that as it is.
+            returning: Whether to give the rows as they were stored.
+
+        Raises:
+            ValidationError, ConflictError: With the mistakes of all rows, up to a bound; each
+                says which row it is about.
+        """
+
+    def update_where(self, query: Query, values: Values, ceiling: int) -> int:
+        """Change the given fields of all rows that a query selects; say how many.
+
+        Raises:
+            LimitError: If there are more than *ceiling*; nothing is changed then.
+            ValidationError, ConflictError: As for one row.
+        """
+
+    def delete_where(self, query: Query, ceiling: int) -> int:
+        """Remove all rows that a query selects; say how many.
+
+        Raises:
+            LimitError, ConflictError: As above.
+        """

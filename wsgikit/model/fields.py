@@ -27,6 +27,13 @@ class Text(str):
     """A value as people type it, such as a form field: still to be read by its field's kind."""
 
 
+class Exact(Text):
+    """A value as a file spells it: read by its field's kind, and not one character is changed.
+
+    Where people leave a text empty, they mean that there is none; a file means what it says.
+    """
+
+
 class _Default:
     """The type of `DEFAULT`."""
 
@@ -130,7 +137,9 @@ class Field:
         Raises:
             Unfit: If it is none of these, or outside the field's limits.
         """
-        if isinstance(value, Text):
+        if isinstance(value, Exact):
+            value = self._read(value)
+        elif isinstance(value, Text):
             value = self._read(newlines(value)) if value else None
         if value is None:
             if not self.nullable:
@@ -147,6 +156,10 @@ class Field:
             Unfit: If the text is no such value.
         """
         return self._unlimited.check(self._read(text))
+
+    def read_value(self, value: Any) -> Any:
+        """Turn what JSON spells into a value that may be stored already, as `read` does."""
+        return self._unlimited.check(value)
 
     def holds(self, value: Any) -> bool:
         """Whether a value has the field's type, be it within the limits or not."""
@@ -174,6 +187,8 @@ class Field:
 
     def same(self, stored: Any, given: Any) -> bool:
         """Whether what a client gave is what it was shown of the stored value."""
+        if isinstance(given, Exact):
+            return str(given) == to_text(stored)
         if isinstance(given, Text):
             return newlines(given) == newlines(to_text(stored) or "")
         if isinstance(stored, _PLAIN) and not isinstance(given, str):

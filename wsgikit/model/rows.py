@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wsgikit.model.contract import FieldError, Row, ValidationError, Values
-from wsgikit.model.fields import DEFAULT, REQUIRED, Field, Text, Unfit, to_text
+from wsgikit.model.fields import DEFAULT, REQUIRED, Exact, Field, Text, Unfit, to_text
 
 
 def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None) -> Row:
@@ -47,7 +47,7 @@ def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None
 def _clean_value(field: Field, value: Any, current: Row | None, result: Row) -> None:
     if current is not None and value is not DEFAULT and field.same(current[field.name], value):
         return
-    if current is None and field.has_default and isinstance(value, Text) and not value:
+    if current is None and field.has_default and _is_left_empty(value):
         return
     if not field.writable:
         raise Unfit("read_only", "Cannot be set.")
@@ -58,6 +58,10 @@ def _clean_value(field: Field, value: Any, current: Row | None, result: Row) -> 
     # Other spellings of the stored value ("+7", "2026-01-01 00:00") change nothing either.
     if current is None or not _identical(current[field.name], value):
         result[field.name] = value
+
+
+def _is_left_empty(value: Any) -> bool:
+    return isinstance(value, Text) and not isinstance(value, Exact) and not value
 
 
 def _identical(stored: Any, value: Any) -> bool:
