@@ -27,20 +27,28 @@ from webob.exc import (
 )
 
 from wsgikit.media import (
+    CHUNK,
     Asset,
     Form,
     MediaType,
     ParseError,
+    Rows,
+    accepted,
     answer,
     asset,
+    body_stream,
+    in_chunks,
     is_header,
     media_types,
     negotiate,
+    page_of,
     parse_body,
     parse_content_type,
     problem,
     read_body,
     respond,
+    rows_of,
+    without_body,
 )
 
 
@@ -72,6 +80,14 @@ class ParseText:
         return read_body(request).decode()
 
 
+class ParsePatches:
+    content_types = ("application/json", "application/Merge-Patch+json")
+    methods: ClassVar = {"application/merge-patch+json": ("PATCH",)}
+
+    def __call__(self, request: Request) -> Any:
+        return parse_json(request)
+
+
 class PageWithStyle:
     assets: ClassVar = {
         "css": Asset("text/css", b"p { margin: 0 }", "abc"),
@@ -84,6 +100,7 @@ class PageWithStyle:
 
 JSON = MediaType("application/json", render_json, parse_json)
 HTML = MediaType("text/html", render_html)
+PATCHES = MediaType("application/json", render_json, ParsePatches())
 ROWS = MediaType("application/x-ndjson", render_rows)
 TEXT = MediaType("text/plain", parser=ParseText())
 STYLED = MediaType("text/html", PageWithStyle())
@@ -151,6 +168,26 @@ def test_one_media_type_several_and_none_become_a_tuple() -> None:
     assert media_types(JSON) == (JSON,)
     assert media_types(iter([JSON, HTML])) == (JSON, HTML)
     assert media_types(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        ("POST", ("application/json", "text/plain", "text/markdown")),
+        (
+            "PATCH",
+            ("application/json", "application/merge-patch+json", "text/plain", "text/markdown"),
+        ),
+    ],
+)
+def test_the_method_decides_which_content_types_are_accepted(
+    method: str, names: tuple[str, ...]
+) -> None:
+    assert accepted([PATCHES, JSON, HTML, TEXT], method) == names
+
+
+def test_nothing_accepts_nothing() -> None:
+    assert accepted(None, "POST") == accepted(HTML, "POST") == ()
 
 
 # -- negotiation -----------------------------------------------------------------------------
@@ -322,6 +359,22 @@ def test_an_unsupported_type_is_415_that_says_what_is_read(
     assert "Accept-Encoding" not in response.headers
 
 
+def test_a_type_for_another_method_is_415_that_names_what_would_do() -> None:
+    @wsgify
+    def app(request: Request) -> Response:
+        return respond(parse_body(request, PATCHES), request, PATCHES)
+
+    assert send(post("application/merge-patch+json", b"{}", "PATCH"), app).json == {}
+    response = send(post("application/merge-patch+json", b"{}"), app)
+    assert response.status_int == 415
+    assert response.headers["Accept-Post"] == "application/json"
+    # Without the validator, which does not know the method.
+    response = post("text/plain", b"{}", "QUERY").get_response(app)
+    assert response.headers["Accept-Query"] == "application/json"
+    response = send(post("text/plain", b"{}", "PATCH"), app)
+    assert response.headers["Accept-Patch"] == "application/json, application/merge-patch+json"
+
+
 def test_without_any_parser_415_promises_nothing() -> None:
     with pytest.raises(HTTPUnsupportedMediaType, match="No body is read here") as caught:
         parse_body(post("text/html", b""), [HTML])
@@ -439,6 +492,58 @@ def test_a_body_that_ends_early_is_400() -> None:
         receive(Broken(), CONTENT_LENGTH="5")
 
 
+def test_a_body_is_streamed_in_the_pieces_that_come() -> None:
+    request = Request.blank("/", {"wsgi.input": Slow(b"hello"), "CONTENT_LENGTH": "5"})
+    assert list(body_stream(request)) == [b"h", b"e", b"l", b"l", b"o"]
+    request = Request.blank("/", {"wsgi.input": BytesIO(b"a" * (CHUNK + 1))})
+    request.environ["wsgi.input_terminated"] = True
+    assert [len(chunk) for chunk in body_stream(request)] == [CHUNK, 1]
+    assert list(body_stream(Request.blank("/"))) == []
+
+
+def test_what_the_headers_show_is_refused_before_anything_is_read() -> None:
+    request = Request.blank("/", {"wsgi.input": Broken(), "CONTENT_LENGTH": "6"})
+    with pytest.raises(HTTPRequestEntityTooLarge):
+        body_stream(request, 5)
+    with pytest.raises(HTTPBadRequest, match="not be received"):
+        list(body_stream(request, 6))
+
+
+def test_a_streamed_body_that_is_broken_is_refused_where_it_breaks() -> None:
+    request = Request.blank("/", {"wsgi.input": Slow(b"abc"), "CONTENT_LENGTH": "4"})
+    stream = body_stream(request)
+    assert [next(stream) for _ in range(3)] == [b"a", b"b", b"c"]
+    with pytest.raises(HTTPBadRequest, match="after 3 of 4 bytes"):
+        next(stream)
+    request = Request.blank("/", {"wsgi.input": Slow(b"abc"), "wsgi.input_terminated": True})
+    stream = body_stream(request, 2)
+    assert [next(stream) for _ in range(2)] == [b"a", b"b"]
+    with pytest.raises(HTTPRequestEntityTooLarge):
+        next(stream)
+
+
+def test_rows_are_read_while_they_are_consumed_and_can_be_closed() -> None:
+    events = []
+
+    def read() -> Iterator[dict[str, Any]]:
+        try:
+            for number in range(3):
+                events.append(number)
+                yield {"a": number}
+        finally:
+            events.append("closed")
+
+    rows = Rows(read(), texts=False)
+    assert (events, rows.texts) == ([], False)
+    assert next(rows) == {"a": 0}
+    rows.close()
+    assert events == [0, "closed"]
+    assert list(rows) == []
+    rows = Rows([{"a": "1"}], texts=True)
+    assert list(rows) == [{"a": "1"}]
+    rows.close()
+
+
 # -- answers ---------------------------------------------------------------------------------
 
 
@@ -456,16 +561,100 @@ def test_respond_gives_status_length_type_and_headers() -> None:
     assert response.body == b"[1]"
 
 
-def test_respond_to_head_sends_the_headers_alone() -> None:
-    response = get(hello, REQUEST_METHOD="HEAD")
-    assert response.headers["Content-Length"] == "34"
+def test_respond_to_head_renders_nothing() -> None:
+    def render(_value: Any, _request: Request) -> NoReturn:
+        raise AssertionError
+
+    @wsgify
+    def app(request: Request) -> Response:
+        return respond([], request, MediaType("text/plain", render), headers={"X": "y"})
+
+    response = get(app, REQUEST_METHOD="HEAD")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["X"] == "y"
+    assert "Content-Length" not in response.headers
     assert response.body == b""
+
+
+@pytest.mark.parametrize("shape", [iter, lambda rows: {"data": rows, "next": None, "prev": None}])
+def test_respond_to_head_closes_the_rows_it_does_not_read(shape: Any) -> None:
+    rows = Rows([], texts=False)
+    closed = []
+    rows.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    request = Request.blank("/", method="HEAD")
+    assert respond(shape(rows), request, ROWS).app_iter == []
+    assert closed == [True]
+    assert respond({"data": []}, request, ROWS).app_iter == []
 
 
 def test_respond_streams_what_a_renderer_yields() -> None:
     response = respond(iter([1, 2]), Request.blank("/"), ROWS)
     assert "Content-Length" not in response.headers
     assert list(response.app_iter) == [b"1\n", b"2\n"]
+
+
+def test_an_error_before_the_first_chunk_is_raised_and_the_rest_is_closed() -> None:
+    class Failing:
+        closed = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            raise HTTPNotFound
+            yield b""
+
+        def close(self) -> None:
+            self.closed += 1
+
+    body = Failing()
+    with pytest.raises(HTTPNotFound):
+        respond([], Request.blank("/"), MediaType("text/plain", lambda *_: body))
+    assert body.closed == 1
+
+
+def test_the_stream_of_a_renderer_is_closed_when_the_client_goes_away() -> None:
+    events = []
+
+    def render(value: Any, _request: Request) -> Iterator[bytes]:
+        try:
+            yield from value
+        finally:
+            events.append("closed")
+
+    response = respond([b"a", b"b"], Request.blank("/"), MediaType("text/plain", render))
+    assert events == []
+    chunks = iter(response.app_iter)
+    assert next(chunks) == b"a"
+    response.app_iter.close()
+    assert events == ["closed"]
+    assert list(respond([], Request.blank("/"), ROWS).app_iter) == []
+
+
+def test_a_renderer_may_have_headers_and_headers_given_win_over_them() -> None:
+    class RenderCSV:
+        def headers(self, value: Any, _request: Request) -> dict[str, str]:
+            return {"Content-Type": "text/csv; header=present", "X-Rows": str(len(value))}
+
+        def __call__(self, _value: Any, _request: Request) -> bytes:
+            return b""
+
+    def send(method: str, **headers: str) -> Response:
+        return respond([1], Request.blank("/", method=method), csv, headers=headers)
+
+    csv = MediaType("text/csv", RenderCSV())
+    for method in ("GET", "HEAD"):
+        response = send(method)
+        assert response.headers.getall("Content-Type") == ["text/csv; header=present"]
+        assert response.headers["X-Rows"] == "1"
+    assert send("GET", **{"x-rows": "5"}).headers.getall("X-Rows") == ["5"]
+    with pytest.raises(ValueError, match="Not a header line"):
+        respond("\n", Request.blank("/"), MediaType("text/csv", HeaderOfValue()))
+
+
+class HeaderOfValue:
+    def headers(self, value: str, _request: Request) -> list[tuple[str, str]]:
+        return [("X", value)]
+
+    def __call__(self, _value: Any, _request: Request) -> bytes:
+        raise AssertionError
 
 
 def test_headers_given_win_and_vary_is_joined() -> None:
@@ -588,6 +777,22 @@ def test_data_without_media_is_a_type_error_that_says_what_to_do(result: Any) ->
         answer(result, Request.blank("/"), None)
 
 
+def test_head_of_an_application_is_its_headers() -> None:
+    closed = []
+
+    class Chunks(list[bytes]):
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Chunks:
+        start_response("200 OK", [("Content-Type", "a/b"), ("Content-Length", "9")])(b"early")
+        return Chunks([b"late"])
+
+    response = get(without_body(app), REQUEST_METHOD="HEAD")
+    assert (response.headers["Content-Length"], response.body) == ("9", b"")
+    assert closed == [True]
+
+
 # -- assets ----------------------------------------------------------------------------------
 
 
@@ -623,6 +828,58 @@ def test_everything_else_is_no_asset(query: str) -> None:
 def test_only_get_and_head_reach_assets() -> None:
     assert asset(Request.blank("/?format=css", method="POST"), [STYLED]) is None
     assert get(styled, "/?format=css", REQUEST_METHOD="HEAD").content_length == 15
+
+
+# -- what renderers share --------------------------------------------------------------------
+
+
+class Page:
+    def __init__(self, **members: Any) -> None:
+        vars(self).update(members)
+
+
+FULL = {"data": [1], "next": None, "prev": "/p", "count": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "members"),
+    [
+        (FULL, FULL),
+        ({"data": (1,), "next": None}, {"data": (1,), "next": None}),
+        ({"id": 1, "data": [1]}, None),
+        ({"data": "text"}, None),
+        ({}, None),
+        ([1], None),
+        (None, None),
+        (Page(**FULL), FULL),
+        (Page(**FULL, count_exact=False), {**FULL, "count_exact": False}),
+        (Page(**FULL, count_exact=None), FULL),
+        (
+            Page(data=[], next=None, prev=None, count=None, count_exact=True),
+            {"data": [], "next": None, "prev": None},
+        ),
+        (Page(data=[]), None),
+    ],
+)
+def test_a_page_is_told_from_a_row(value: Any, members: Any) -> None:
+    assert page_of(value) == members
+
+
+def test_rows_are_those_of_a_list_or_of_a_page() -> None:
+    rows = iter([1])
+    assert rows_of(rows) is rows
+    assert rows_of({"id": 1, "data": rows}) is rows
+    assert rows_of([1]) == rows_of(Page(**FULL)) == [1]
+    assert rows_of((1,)) == (1,)
+    assert rows_of({"id": 1}) is rows_of("text") is rows_of(None) is None
+
+
+def test_small_pieces_are_sent_together() -> None:
+    pieces = [b"a" * 1000] * 200
+    chunks = list(in_chunks(pieces))
+    assert [len(chunk) for chunk in chunks] == [66_000, 66_000, 66_000, 2_000]
+    assert b"".join(chunks) == b"".join(pieces)
+    assert list(in_chunks([])) == []
 
 
 # -- problems --------------------------------------------------------------------------------

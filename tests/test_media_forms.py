@@ -15,7 +15,7 @@ from webob import Request, Response
 from webob.dec import wsgify
 from webob.exc import HTTPException, HTTPRequestEntityTooLarge
 
-from wsgikit.media import Form, MediaType, ParseError, Upload, parse_body
+from wsgikit.media import Form, MediaType, ParseError, Upload, accepted, parse_body
 from wsgikit.media.forms import FormParser
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -358,3 +358,8 @@ def test_importing_it_loads_neither_sqlalchemy_genshi_nor_msgspec() -> None:
     )
     for module in ("sqlalchemy", "genshi", "msgspec", "wsgikit.media.json"):
         assert f"'{module}'" not in run.stdout
+
+
+def test_a_form_is_no_query() -> None:
+    assert accepted(FORM, "POST") == accepted(FORM, "PUT") == FORM.content_types
+    assert accepted(FORM, "QUERY") == ()

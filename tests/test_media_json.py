@@ -26,7 +26,7 @@ from webob.dec import wsgify
 from webob.exc import HTTPRequestEntityTooLarge
 
 import wsgikit.media.json
-from wsgikit.media import ParseError, parse_body, respond
+from wsgikit.media import ParseError, accepted, parse_body, respond
 from wsgikit.media.json import JSON, JSONParser, JSONRenderer, decode, encode
 
 with_json = wsgikit.media.json._writer(None)
@@ -373,11 +373,20 @@ def test_the_body_is_limited() -> None:
     assert send(b"[1]", CONTENT_LENGTH="4").status_int == 400
 
 
-def test_merge_patches_are_read_and_other_types_are_not() -> None:
-    assert send(b"{}", CONTENT_TYPE="application/merge-patch+json").json == {}
-    response = send(b"{}", CONTENT_TYPE="text/json")
+@pytest.mark.parametrize("kind", ["application/merge-patch+json", "application/json-patch+json"])
+def test_patches_are_read_for_patch_alone(kind: str) -> None:
+    assert send(b"[]", CONTENT_TYPE=kind, REQUEST_METHOD="PATCH").json == []
+    response = send(b"[]", CONTENT_TYPE=kind)
     assert response.status_int == 415
-    assert response.headers["Accept-Post"] == "application/json, application/merge-patch+json"
+    assert response.headers["Accept-Post"] == "application/json"
+
+
+def test_another_type_is_415_that_names_those_of_the_method() -> None:
+    response = send(b"{}", CONTENT_TYPE="text/json", REQUEST_METHOD="PATCH")
+    assert response.headers["Accept-Patch"] == (
+        "application/json, application/merge-patch+json, application/json-patch+json"
+    )
+    assert accepted(JSON, "QUERY") == ("application/json",)
 
 
 def test_the_limits_are_arguments() -> None:
