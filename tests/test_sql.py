@@ -29,7 +29,8 @@ from wsgikit.model import (
     to_text,
 )
 from wsgikit.query import Cursor, Query, QueryError, encode_cursor
-from wsgikit.sql import MAX_STATEMENTS, TableModel, read_tables
+from wsgikit.sql import TableModel, read_tables
+from wsgikit.sql.statements import MAX_STATEMENTS
 
 
 class Colour(enum.Enum):
@@ -419,7 +420,7 @@ def test_statements_are_built_once_for_each_combination_of_columns(engine: sa.En
         values = {f"c{n}": number for n in range(8) if number & 1 << n}
         row = model.create(values)
         assert row == {"id": number + 1, **dict.fromkeys((c.name for c in columns), None), **values}
-    assert len(model._writes) == MAX_STATEMENTS
+    assert len(model._prepared.writes) == MAX_STATEMENTS
 
 
 def test_a_key_that_the_database_changes_is_told(sqlite_engine: sa.Engine) -> None:

@@ -55,14 +55,13 @@ from wsgikit.model import (
     clean,
     encode_key,
     foreign_cursor,
-    immutable,
     make_page,
     read_position,
     version_of,
 )
 from wsgikit.query import Cursor, Query, decode_cursor, describe_ordering, encode_cursor
-from wsgikit.sql.cells import PYTHON_TYPES, Column, Loader, as_stored, column_of, names_rows, quoted
-from wsgikit.sql.columns import INT64, field_of, spelled
+from wsgikit.sql.cells import PYTHON_TYPES, Column, as_stored, column_of, names_rows, quoted
+from wsgikit.sql.columns import INT64, field_of
 from wsgikit.sql.faults import (
     COLUMNS_IN_MESSAGES,
     CONVERSION_ERRORS,
@@ -72,15 +71,13 @@ from wsgikit.sql.faults import (
     guess,
     is_unreadable,
 )
+from wsgikit.sql.statements import Statements, labelled
 from wsgikit.sql.tables import FoundTable, read_tables
 
 __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
 
 #: The verbs that write nothing.
 READING = frozenset({"list", "retrieve"})
-
-#: Statements that a model keeps for the combinations of columns that clients write.
-MAX_STATEMENTS = 100
 
 #: Rows that `TableModel.stream` fetches at a time.
 CHUNK = 500
@@ -136,15 +133,15 @@ class TableModel:
             self.key = ()
             self.read_only = "The type of its primary key cannot tell rows apart exactly."
         self._version = version
-        self._rows: sa.ColumnElement[bool] | None = None
-        self._columns = self._choose(readable, writable)
+        columns = self._choose(readable, writable)
+        self._prepared = Statements(self.table, columns, self.key, None, version, self._dialect)
         self.label = label or self._first_text()
         self._known(filter(None, [label, version]))
 
-    @cached_property
+    @property
     def fields(self) -> tuple[Field, ...]:
         """The readable columns, in the table's order."""
-        return tuple(column.field for column in self._columns)
+        return self._prepared.fields
 
     def restrict(
         self,
@@ -175,11 +172,11 @@ class TableModel:
         narrower.__dict__.update(
             {name: value for name, value in vars(self).items() if name not in _PREPARED}
         )
-        narrower._columns = [c for c in self._columns if c.field.name not in hidden]
+        columns = [c for c in self._prepared.columns if c.field.name not in hidden]
+        both = self._prepared.rows if rows is None else sa.and_(*self._prepared.restriction, rows)
+        narrower._prepared = replace(self._prepared, columns=columns, rows=both)
         narrower.read_only = self.read_only or read_only
         narrower.label = None if self.label in hidden else self.label
-        if rows is not None:
-            narrower._rows = rows if self._rows is None else sa.and_(self._rows, rows)
         return narrower
 
     # -- reading ---------------------------------------------------------------------
@@ -218,7 +215,8 @@ class TableModel:
     def _stream(self, connection: sa.Connection, *, careful: bool) -> Iterator[Row]:
         options = {"stream_results": True, "yield_per": CHUNK}
         order = [c.column for c in self._order]
-        statement = (self._careful(self._select) if careful else self._select).order_by(*order)
+        statement = self._prepared.select.order_by(*order)
+        statement = self._careful(statement) if careful else statement
         with connection.execute(statement, execution_options=options) as rows:
             for row in rows:
                 yield self._row(row, careful=careful)
@@ -227,7 +225,7 @@ class TableModel:
         """See `wsgikit.model.Model.retrieve`: one statement."""
         key = self._as_key(key)
         with self._session("retrieve") as connection:
-            return self._find(connection, self._retrieve_statement, key)
+            return self._find(connection, self._prepared.retrieve, key)
 
     def version(self, row: Row) -> str:
         """Give the version of a row that was read: 22 characters, or its version column."""
@@ -241,7 +239,7 @@ class TableModel:
         self._require_writable()
         attempt = clean(self.fields, values)
         with self._session("create", attempt) as connection:
-            statement, parameters = self._write_statement("INSERT", attempt)
+            statement, parameters = self._prepared.write("INSERT", attempt)
             result = connection.execute(statement, parameters)
             return self._stored(connection, self._new_key(attempt, result.inserted_primary_key))
 
@@ -250,7 +248,7 @@ class TableModel:
         made = dict(zip(self.key, generated or (), strict=False))
         return tuple(
             attempt[field.name] if field.name in attempt else field.check(made.get(field.name))
-            for field in self._key_fields
+            for field in self._prepared.key_fields
         )
 
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
@@ -259,11 +257,11 @@ class TableModel:
         attempt: Row = {}
         with self._session("update", attempt) as connection:
             row, place = self._lock(connection, self._as_key(key), version)
-            changes = clean(self._changeable, values, current=row)
+            changes = clean(self._prepared.changeable, values, current=row)
             if not changes:
                 return row
             attempt.update(row, **changes)
-            statement, parameters = self._write_statement("UPDATE", changes)
+            statement, parameters = self._prepared.write("UPDATE", changes)
             _require_one(connection.execute(statement, {**parameters, **place}), row)
             return self._stored(connection, self._stored_key(row))
 
@@ -272,7 +270,7 @@ class TableModel:
         self._require_writable()
         with self._session("delete") as connection:
             row, place = self._lock(connection, self._as_key(key), version)
-            _require_one(connection.execute(self._delete_statement, place), row)
+            _require_one(connection.execute(self._prepared.delete, place), row)
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -286,8 +284,8 @@ class TableModel:
         if self._dialect == "sqlite":
             # A write that touches nothing takes SQLite's one write lock, whatever way the
             # engine begins transactions: nobody can write between our read and our write.
-            connection.execute(self._touch_nothing)
-        row = self._find(connection, self._lock_statement, key)
+            connection.execute(self._prepared.touch_nothing)
+        row = self._find(connection, self._prepared.lock, key)
         if version is not None and version != self.version(row):
             raise VersionError(row)
         place = {f"key_{n}": row[name] for n, name in enumerate(self.key)}
@@ -298,72 +296,15 @@ class TableModel:
     def _stored(self, connection: sa.Connection, key: tuple[Any, ...]) -> Row:
         """Read back what was written; what is then out of sight may not be written."""
         parameters = {f"key_{n}": value for n, value in enumerate(key)}
-        rows = self._fetch(connection, self._retrieve_statement, parameters)
+        rows = self._fetch(connection, self._prepared.retrieve, parameters)
         if not rows:
             message = "The row would be outside of what you may see."
-            if not self._restriction:
+            if not self._prepared.restriction:
                 message = "The database would store it under another key than the one given."
             raise ValidationError([FieldError("", "check", message)])
         return rows[0]
 
-    def _write_statement(self, verb: str, values: Row) -> tuple[Any, dict[str, Any]]:
-        """Give the statement that writes these columns, and its parameters."""
-        by_name = {column.field.name: column.column for column in self._columns}
-        kinds = {column.field.name: column.field.kind for column in self._columns}
-        fixed: list[tuple[str, bool]] = []
-        parameters = {}
-        for name, value in values.items():
-            if value is DEFAULT:
-                value = _default_of(by_name[name], self._dialect)
-            elif value is None and kinds[name] == "json":
-                value = sa.null()  # and not JSON's null, which SQLAlchemy would make of it
-            if isinstance(value, sa.ColumnElement | sa.TextClause):
-                fixed.append((name, isinstance(value, sa.Null)))
-            else:
-                parameters[f"set_{self._names.index(name)}"] = value
-        shape = (verb, tuple(values), tuple(fixed))
-        statement = self._writes.get(shape)
-        if statement is None:
-            statement = self._build_write(*shape)
-            if len(self._writes) < MAX_STATEMENTS:
-                self._writes[shape] = statement
-        return statement, parameters
-
-    def _build_write(
-        self, verb: str, names: Sequence[str], fixed: Sequence[tuple[str, bool]]
-    ) -> Any:
-        columns = {column.field.name: column for column in self._columns}
-        values: dict[str, Any] = {
-            name: sa.bindparam(f"set_{self._names.index(name)}", type_=columns[name].store)
-            for name in names
-        }
-        for name, is_null in fixed:
-            default = _default_of(columns[name].column, self._dialect)
-            values[name] = sa.null() if is_null else default
-        if self._version is not None:
-            column = self.table.c[self._version]
-            if verb == "UPDATE":
-                values[self._version] = sa.func.coalesce(column, 0) + 1
-            elif column.default is None and column.server_default is None:
-                values[self._version] = 1
-        if verb == "INSERT":
-            return sa.insert(self.table).values(values)
-        return sa.update(self.table).where(self._place).values(values)
-
     # -- statements, built once --------------------------------------------------------
-
-    @cached_property
-    def _restriction(self) -> Sequence[sa.ColumnElement[bool]]:
-        return () if self._rows is None else (self._rows,)
-
-    @cached_property
-    def _key_columns(self) -> Sequence[Column]:
-        by_name = {column.field.name: column for column in self._columns}
-        return [by_name[name] for name in self.key]
-
-    @cached_property
-    def _key_fields(self) -> Sequence[Field]:
-        return [column.field for column in self._key_columns]
 
     @cached_property
     def _order(self) -> Sequence[Column]:
@@ -373,11 +314,11 @@ class TableModel:
         that, and any number of them) the number of the row as well.
         """
         if self._dialect != "sqlite":
-            return self._key_columns
-        order = [as_stored(column) for column in self._key_columns]
+            return self._prepared.key_columns
+        order = [as_stored(column) for column in self._prepared.key_columns]
         taken = {column.name.lower() for column in self.table.columns}
         free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
-        if free and any(column.column.nullable for column in self._key_columns):
+        if free and any(column.column.nullable for column in self._prepared.key_columns):
             rowid: Any = sa.literal_column(f"{quoted(self.table)}.{free}")
             number = Field("rowid", "integer")
             raw = sqltypes.NullType()
@@ -387,7 +328,7 @@ class TableModel:
     @cached_property
     def _positions(self) -> Sequence[str]:
         """The names under which a page's rows have the values of `_order`."""
-        if self._order is self._key_columns:
+        if self._order is self._prepared.key_columns:
             return self.key
         return [f"\0{column.field.name}" for column in self._order]
 
@@ -399,54 +340,6 @@ class TableModel:
     @cached_property
     def _ordering(self) -> str:
         return describe_ordering(self.name, self.key)
-
-    @cached_property
-    def _select(self) -> sa.Select[Any]:
-        return sa.select(*_labelled(c.expression for c in self._columns)).where(*self._restriction)
-
-    @cached_property
-    def _retrieve_statement(self) -> sa.Select[Any]:
-        return self._select.where(
-            *[
-                column.column == sa.bindparam(f"key_{n}", type_=column.store)
-                for n, column in enumerate(self._key_columns)
-            ]
-        )
-
-    @cached_property
-    def _place(self) -> sa.ColumnElement[bool]:
-        """The condition by which a locked row is written."""
-        conditions = [
-            column.column == sa.bindparam(f"key_{n}", type_=column.store)
-            for n, column in enumerate(self._key_columns)
-        ]
-        if self._version is not None and self._version in self._names:
-            version = self.table.c[self._version]
-            seen = sa.bindparam("row_version", type_=version.type)
-            conditions.append(version.is_not_distinct_from(seen))
-        return sa.and_(*conditions, *self._restriction)
-
-    @cached_property
-    def _writes(self) -> dict[Any, Any]:
-        """The statements that write, by verb and columns."""
-        return {}
-
-    @cached_property
-    def _delete_statement(self) -> sa.Delete:
-        return sa.delete(self.table).where(self._place)
-
-    @cached_property
-    def _changeable(self) -> Sequence[Field]:
-        """The fields of a row that exists."""
-        return [immutable(f) if f.name in self.key else f for f in self.fields]
-
-    @cached_property
-    def _lock_statement(self) -> sa.Select[Any]:
-        return self._retrieve_statement.with_for_update()
-
-    @cached_property
-    def _touch_nothing(self) -> sa.Delete:
-        return sa.delete(self.table).where(sa.false())
 
     @cached_property
     def _pages(self) -> Mapping[bool | None, sa.Select[Any]]:
@@ -464,7 +357,7 @@ class TableModel:
     def _whole(self, *, backward: bool) -> sa.Select[Any]:
         order = [c.column.desc() if backward else c.column.asc() for c in self._order]
         rows = sa.bindparam("page_rows", type_=sa.Integer())
-        statement = self._select.order_by(*order).limit(rows)
+        statement = self._prepared.select.order_by(*order).limit(rows)
         return (
             statement.add_columns(*(c.expression for c in self._order))
             if self._added
@@ -494,7 +387,9 @@ class TableModel:
         a range that every database finds in an index.  SQLite sorts nulls first.
         """
         columns = [column.column for column in self._order]
-        nullable = [*(bool(c.column.nullable) for c in self._key_columns), False][: len(columns)]
+        nullable = [*(bool(c.column.nullable) for c in self._prepared.key_columns), False][
+            : len(columns)
+        ]
         steps = []
         for n, (column, value) in enumerate(zip(columns, position, strict=True)):
             equal = [c == v for c, v in zip(columns[:n], position[:n], strict=True)]
@@ -527,10 +422,10 @@ class TableModel:
 
     @cached_property
     def _offset_statement(self) -> sa.Select[Any]:
-        order = [c.column for c in self._columns if c.field.kind in _SORTABLE]
+        order = [c.column for c in self._prepared.columns if c.field.kind in _SORTABLE]
         rows = sa.bindparam("page_rows", type_=sa.Integer())
         start = sa.bindparam("page_start", type_=sa.Integer())
-        return self._select.order_by(*order).limit(rows).offset(start)
+        return self._prepared.select.order_by(*order).limit(rows).offset(start)
 
     # -- rows ----------------------------------------------------------------------------
 
@@ -559,30 +454,19 @@ class TableModel:
 
     def _careful(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """Select the same in forms that no driver can fail on."""
-        added = list(statement.exported_columns)[len(self._columns) :]
-        columns = _labelled(c.careful for c in self._columns)
+        added = list(statement.exported_columns)[len(self._prepared.columns) :]
+        columns = labelled(c.careful for c in self._prepared.columns)
         return statement.with_only_columns(*columns, *added, maintain_column_froms=True)
 
     def _row(self, values: Sequence[Any], *, careful: bool) -> Row:
-        row = dict(zip(self._names, values))  # noqa: B905  a page has its position besides
+        row = dict(zip(self._prepared.names, values))  # noqa: B905  a page has its position besides
         if len(values) > len(row):
             row.update(zip(self._added, values[len(row) :], strict=True))
-        for name, load in self._loaders[careful]:
+        for name, load in self._prepared.loaders[careful]:
             value = row[name]
             if value is not None:
                 row[name] = load(value)
         return row
-
-    @cached_property
-    def _names(self) -> Sequence[str]:
-        return [column.field.name for column in self._columns]
-
-    @cached_property
-    def _loaders(self) -> Mapping[bool, Sequence[tuple[str, Loader]]]:
-        return {
-            False: [(c.field.name, c.load) for c in self._columns if c.load],
-            True: [(c.field.name, c.careful_load) for c in self._columns if c.careful_load],
-        }
 
     def _stored_key(self, row: Row) -> tuple[Any, ...]:
         return tuple(row[name] for name in self.key)
@@ -591,7 +475,7 @@ class TableModel:
         parts: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
         if not self.key or len(parts) != len(self.key):
             raise NotFoundError(key)
-        for field, value in zip(self._key_fields, parts, strict=True):
+        for field, value in zip(self._prepared.key_fields, parts, strict=True):
             if value is None or not self._is_value(field, value):
                 raise NotFoundError(key)
         return parts
@@ -687,7 +571,7 @@ class TableModel:
             names = self._names_in(kind, error, text)
             if kind == "reference" and not names:
                 names = self._missing_references(connection, attempt)
-            visible = [name for name in names if name in self._names] or [""]
+            visible = [name for name in names if name in self._prepared.names] or [""]
             return refusal([FieldError(name, kind, message) for name in visible])
         if kind == "busy":
             return UnavailableError("The database is busy; nothing was changed.", 1)
@@ -706,30 +590,19 @@ class TableModel:
             text = diagnosis.message_detail or ""
             if diagnosis.column_name:
                 return self._keys_of([diagnosis.column_name])
-            if diagnosis.constraint_name in self._constraints:
-                return self._constraints[diagnosis.constraint_name]
+            if diagnosis.constraint_name in self._prepared.constraints:
+                return self._prepared.constraints[diagnosis.constraint_name]
         if self._dialect == "sqlite":
             _, _, rest = text.partition(": ")
             prefix = f"{self.name}."
             names = [name.removeprefix(prefix) for name in rest.split(", ")]
-            return self._keys_of(names) or self._constraints.get(rest.strip("'"), [])
+            return self._keys_of(names) or self._prepared.constraints.get(rest.strip("'"), [])
         for pattern in COLUMNS_IN_MESSAGES:
             if match := pattern.search(text):
                 found = match[1].removeprefix(f"{self.name}.")
                 names = [name.strip('`" ') for name in found.split(", ")]
-                return self._constraints.get(found) or self._keys_of(names)
+                return self._prepared.constraints.get(found) or self._keys_of(names)
         return []
-
-    @cached_property
-    def _constraints(self) -> Mapping[str, Sequence[str]]:
-        """The columns of each named constraint and index."""
-        result = {"PRIMARY": list(self.key)}
-        for item in (*self.table.constraints, *self.table.indexes):
-            columns = [str(column.key) for column in getattr(item, "columns", ())]
-            name = getattr(item, "name", None)
-            if name and columns:
-                result[str(name)] = columns
-        return result
 
     def _keys_of(self, names: Iterable[str]) -> Sequence[str]:
         keys = {column.name: str(column.key) for column in self.table.columns}
@@ -782,11 +655,6 @@ def _is_storable(value: Any) -> bool:
     return value is None or isinstance(value, str | float | bytes)
 
 
-def _labelled(expressions: Iterable[sa.ColumnElement[Any]]) -> Sequence[sa.Label[Any]]:
-    # By number: the names of a foreign database's columns may be anything.
-    return [expression.label(f"value_{n}") for n, expression in enumerate(expressions)]
-
-
 def _past(
     column: sa.ColumnElement[Any], value: Any, backward: bool, nullable: bool
 ) -> sa.ColumnElement[bool]:
@@ -797,21 +665,3 @@ def _past(
     if not backward:
         return sa.and_(column > value)
     return sa.or_(before, column.is_(None)) if nullable else before
-
-
-def _default_of(column: sa.Column[Any], dialect: str) -> Any:
-    """Give what a new row would get, for use in an UPDATE."""
-    default: Any = column.default
-    if default is not None and default.is_sequence:
-        return default.next_value()
-    if default is not None:
-        value = default.arg(None) if default.is_callable else default.arg
-        return spelled(column, value)
-    if dialect != "sqlite":
-        return sa.text("DEFAULT")
-    # SQLite has no DEFAULT keyword in UPDATE: give the expression itself.
-    expression = getattr(column.server_default, "arg", column)
-    if isinstance(expression, str):
-        return sa.literal(expression)
-    text = getattr(expression, "text", None)
-    return expression if text is None else sa.literal_column(text)

@@ -1,0 +1,201 @@
+"""`Statements`: what a `TableModel` prepares once, with bound parameters.
+
+A narrowed model has statements of its own; one that is bound to a transaction shares them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsgikit.model import DEFAULT, Field, Row, immutable
+from wsgikit.sql.cells import Column, Loader
+from wsgikit.sql.columns import spelled
+
+#: Statements that a model keeps for the combinations of columns that clients write.
+MAX_STATEMENTS = 100
+
+
+@dataclass
+class Statements:
+    """The statements of one table, seen through some of its columns.
+
+    Attributes:
+        table: The table.
+        columns: The readable columns, in the table's order.
+        key: The names of the key columns; empty if rows cannot be told apart.
+        rows: The condition that is part of every statement; `None` for no condition.
+        version: The name of the column that counts changes, if there is one.
+        dialect: The name of the database's dialect.
+    """
+
+    table: sa.Table
+    columns: Sequence[Column]
+    key: tuple[str, ...]
+    rows: sa.ColumnElement[bool] | None
+    version: str | None
+    dialect: str
+
+    # -- columns -------------------------------------------------------------------------
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(column.field for column in self.columns)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        return {column.field.name: column for column in self.columns}
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return list(self.by_name)
+
+    @cached_property
+    def key_columns(self) -> Sequence[Column]:
+        return [self.by_name[name] for name in self.key]
+
+    @cached_property
+    def key_fields(self) -> Sequence[Field]:
+        return [column.field for column in self.key_columns]
+
+    @cached_property
+    def changeable(self) -> Sequence[Field]:
+        """The fields of a row that exists."""
+        return [immutable(f) if f.name in self.key else f for f in self.fields]
+
+    @cached_property
+    def constraints(self) -> Mapping[str, Sequence[str]]:
+        """The columns of each named constraint and index."""
+        result = {"PRIMARY": list(self.key)}
+        for item in (*self.table.constraints, *self.table.indexes):
+            columns = [str(column.key) for column in getattr(item, "columns", ())]
+            name = getattr(item, "name", None)
+            if name and columns:
+                result[str(name)] = columns
+        return result
+
+    @cached_property
+    def loaders(self) -> Mapping[bool, Sequence[tuple[str, Loader]]]:
+        """What turns fetched cells into values, by whether they were fetched carefully."""
+        return {
+            False: [(c.field.name, c.load) for c in self.columns if c.load],
+            True: [(c.field.name, c.careful_load) for c in self.columns if c.careful_load],
+        }
+
+    # -- one row -------------------------------------------------------------------------
+
+    @cached_property
+    def restriction(self) -> Sequence[sa.ColumnElement[bool]]:
+        return () if self.rows is None else (self.rows,)
+
+    @cached_property
+    def select(self) -> sa.Select[Any]:
+        columns = labelled(c.expression for c in self.columns)
+        return sa.select(*columns).where(*self.restriction)
+
+    @cached_property
+    def retrieve(self) -> sa.Select[Any]:
+        return self.select.where(*self._has_key)
+
+    @cached_property
+    def _has_key(self) -> Sequence[sa.ColumnElement[bool]]:
+        return [
+            column.column == sa.bindparam(f"key_{n}", type_=column.store)
+            for n, column in enumerate(self.key_columns)
+        ]
+
+    @cached_property
+    def lock(self) -> sa.Select[Any]:
+        return self.retrieve.with_for_update()
+
+    @cached_property
+    def touch_nothing(self) -> sa.Delete:
+        return sa.delete(self.table).where(sa.false())
+
+    @cached_property
+    def place(self) -> sa.ColumnElement[bool]:
+        """The condition by which a locked row is written."""
+        conditions = list(self._has_key)
+        if self.version is not None and self.version in self.by_name:
+            version = self.table.c[self.version]
+            seen = sa.bindparam("row_version", type_=version.type)
+            conditions.append(version.is_not_distinct_from(seen))
+        return sa.and_(*conditions, *self.restriction)
+
+    @cached_property
+    def delete(self) -> sa.Delete:
+        return sa.delete(self.table).where(self.place)
+
+    # -- writes --------------------------------------------------------------------------
+
+    @cached_property
+    def writes(self) -> dict[Any, Any]:
+        """The statements that write, by verb and columns."""
+        return {}
+
+    def write(self, verb: str, values: Row) -> tuple[Any, dict[str, Any]]:
+        """Give the statement that writes these columns, and its parameters."""
+        fixed: list[tuple[str, bool]] = []
+        parameters = {}
+        for name, value in values.items():
+            column = self.by_name[name]
+            if value is DEFAULT:
+                value = default_of(column.column, self.dialect)
+            elif value is None and column.field.kind == "json":
+                value = sa.null()  # and not JSON's null, which SQLAlchemy would make of it
+            if isinstance(value, sa.ColumnElement | sa.TextClause):
+                fixed.append((name, isinstance(value, sa.Null)))
+            else:
+                parameters[f"set_{self.names.index(name)}"] = value
+        shape = (verb, tuple(values), tuple(fixed))
+        statement = self.writes.get(shape)
+        if statement is None:
+            statement = self._build_write(*shape)
+            if len(self.writes) < MAX_STATEMENTS:
+                self.writes[shape] = statement
+        return statement, parameters
+
+    def _build_write(
+        self, verb: str, names: Sequence[str], fixed: Sequence[tuple[str, bool]]
+    ) -> Any:
+        values: dict[str, Any] = {
+            name: sa.bindparam(f"set_{self.names.index(name)}", type_=self.by_name[name].store)
+            for name in names
+        }
+        for name, is_null in fixed:
+            default = default_of(self.by_name[name].column, self.dialect)
+            values[name] = sa.null() if is_null else default
+        if self.version is not None:
+            column = self.table.c[self.version]
+            if verb == "UPDATE":
+                values[self.version] = sa.func.coalesce(column, 0) + 1
+            elif column.default is None and column.server_default is None:
+                values[self.version] = 1
+        if verb == "INSERT":
+            return sa.insert(self.table).values(values)
+        return sa.update(self.table).where(self.place).values(values)
+
+
+def labelled(expressions: Any) -> Sequence[sa.Label[Any]]:
+    # By number: the names of a foreign database's columns may be anything.
+    return [expression.label(f"value_{n}") for n, expression in enumerate(expressions)]
+
+
+def default_of(column: sa.Column[Any], dialect: str) -> Any:
+    """Give what a new row would get, for use in an UPDATE."""
+    default: Any = column.default
+    if default is not None and default.is_sequence:
+        return default.next_value()
+    if default is not None:
+        value = default.arg(None) if default.is_callable else default.arg
+        return spelled(column, value)
+    if dialect != "sqlite":
+        return sa.text("DEFAULT")
+    # SQLite has no DEFAULT keyword in UPDATE: give the expression itself.
+    expression = getattr(column.server_default, "arg", column)
+    if isinstance(expression, str):
+        return sa.literal(expression)
+    text = getattr(expression, "text", None)
+    return expression if text is None else sa.literal_column(text)
