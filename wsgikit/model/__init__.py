@@ -65,7 +65,7 @@ from wsgikit.model.fields import (
 from wsgikit.model.keys import decode_key, encode_key
 from wsgikit.model.memory import MemoryModel
 from wsgikit.model.paging import foreign_cursor, make_page, read_position
-from wsgikit.model.rows import clean, immutable, replacement, version_of
+from wsgikit.model.rows import clean, clean_changes, immutable, replacement, version_of
 from wsgikit.model.selection import KIND_OPERATORS, SORTABLE, Selection, is_empty_filter, resolve
 
 __all__ = [
@@ -105,6 +105,7 @@ __all__ = [
     "VersionError",
     "Written",
     "clean",
+    "clean_changes",
     "decode_key",
     "encode_key",
     "foreign_cursor",

@@ -2,12 +2,17 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from wsgikit.model.contract import FieldError, Row, ValidationError, Values
 from wsgikit.model.fields import DEFAULT, REQUIRED, Exact, Field, Text, Unfit, to_text
+
+UNKNOWN = "There is no such field."
+
+#: What a conversion gives for a value that is not to be written.
+_KEEP: Final = object()
 
 
 def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None) -> Row:
@@ -25,17 +30,49 @@ def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None
     Raises:
         ValidationError: With every mistake, one entry per field.
     """
-    errors: list[FieldError] = []
-    result: Row = {}
+    if current is None:
+        return _convert(fields, values, _for_new_row, complete=True)
+
+    def convert(field: Field, value: Any) -> Any:
+        return _for_row(field, value, current[field.name])
+
+    return _convert(fields, values, convert)
+
+
+def clean_changes(fields: Iterable[Field], values: Values) -> Row:
+    """Check the values that rows are to get, whatever is stored in them now.
+
+    Args:
+        fields: The fields of the model, as for rows that exist (see `immutable`).
+        values: What a client sent, by field name; `DEFAULT` stays `DEFAULT`.
+
+    Returns:
+        All the given values, as they are stored.
+
+    Raises:
+        ValidationError: With every mistake, one entry per field.
+    """
+    return _convert(fields, values, _for_any_row)
+
+
+def _convert(
+    fields: Iterable[Field],
+    values: Values,
+    convert: Callable[[Field, Any], Any],
+    *,
+    complete: bool = False,
+) -> Row:
+    """Convert the given values, and gather the mistakes; `_KEEP` leaves a field out."""
     known = {field.name: field for field in fields}
-    for name in values:
-        if name not in known:
-            errors.append(FieldError(name, "unknown", "There is no such field."))
+    errors = [FieldError(name, "unknown", UNKNOWN) for name in values if name not in known]
+    result: Row = {}
     for field in known.values():
         try:
             if field.name in values:
-                _clean_value(field, values[field.name], current, result)
-            elif current is None and field.required:
+                value = convert(field, values[field.name])
+                if value is not _KEEP:
+                    result[field.name] = value
+            elif complete and field.required:
                 raise Unfit("required", REQUIRED)
         except Unfit as unfit:
             errors.append(FieldError(field.name, unfit.code, unfit.detail))
@@ -44,20 +81,24 @@ def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None
     return result
 
 
-def _clean_value(field: Field, value: Any, current: Row | None, result: Row) -> None:
-    if current is not None and value is not DEFAULT and field.same(current[field.name], value):
-        return
-    if current is None and field.has_default and _is_left_empty(value):
-        return
+def _for_new_row(field: Field, value: Any) -> Any:
+    if field.has_default and _is_left_empty(value):
+        return _KEEP
+    return _for_any_row(field, value)
+
+
+def _for_row(field: Field, value: Any, stored: Any) -> Any:
+    if value is not DEFAULT and field.same(stored, value):
+        return _KEEP
+    value = _for_any_row(field, value)
+    # Other spellings of the stored value ("+7", "2026-01-01 00:00") change nothing either.
+    return _KEEP if _identical(stored, value) else value
+
+
+def _for_any_row(field: Field, value: Any) -> Any:
     if not field.writable:
         raise Unfit("read_only", "Cannot be set.")
-    if value is DEFAULT:
-        result[field.name] = DEFAULT
-        return
-    value = field.check(value)
-    # Other spellings of the stored value ("+7", "2026-01-01 00:00") change nothing either.
-    if current is None or not _identical(current[field.name], value):
-        result[field.name] = value
+    return DEFAULT if value is DEFAULT else field.check(value)
 
 
 def _is_left_empty(value: Any) -> bool:

@@ -193,7 +193,7 @@ def _test(comparison: Comparison, model: Any, negated: bool) -> Part:
     if operator in _COMPLEMENTS:
         operator, negated = _COMPLEMENTS[operator], not negated
     if operator == "isnull":
-        return Test(field, "present", (), negated is _truth(comparison), path)
+        return Test(field, "present", (), negated is not _truth(comparison), path)
     if operator == "eq" and values == (None,):
         return Test(field, "present", (), not negated, path)
     converted = tuple(_value(comparison, field, value) for value in values)
