@@ -1,18 +1,26 @@
 """wsgikit.media: negotiation, bodies, answers and problems."""
 
 import json
+import math
 import subprocess
 import sys
+from collections import UserDict
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
+from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from sqlalchemy.sql.elements import quoted_name
 from webob import Request, Response
 from webob.dec import wsgify
 from webob.exc import (
@@ -26,6 +34,7 @@ from webob.exc import (
     HTTPUnsupportedMediaType,
 )
 
+import wsgikit.model
 from wsgikit.media import (
     CHUNK,
     Asset,
@@ -36,9 +45,11 @@ from wsgikit.media import (
     accepted,
     answer,
     asset,
+    body_lines,
     body_stream,
-    in_chunks,
+    deliver,
     is_header,
+    json_text,
     media_types,
     negotiate,
     page_of,
@@ -48,6 +59,7 @@ from wsgikit.media import (
     read_body,
     respond,
     rows_of,
+    to_text,
     without_body,
 )
 
@@ -522,6 +534,32 @@ def test_a_streamed_body_that_is_broken_is_refused_where_it_breaks() -> None:
         next(stream)
 
 
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (b"", []),
+        (b"a", [b"a"]),
+        (b"a\n", [b"a"]),
+        (b"\n", [b""]),
+        (b"a\r\n\nb c\nd", [b"a\r", b"", b"b c", b"d"]),
+    ],
+)
+def test_a_body_is_read_line_by_line(body: bytes, lines: list[bytes]) -> None:
+    for source in (Slow(body), BytesIO(body)):
+        environ = {"wsgi.input": source, "CONTENT_LENGTH": str(len(body))}
+        assert list(body_lines(Request.blank("/", environ), 100, 10)) == lines
+
+
+@pytest.mark.parametrize("body", [b"a\n" + b"b" * 11 + b"\nc\n", b"a\n" + b"b" * 11])
+def test_a_line_that_is_too_long_is_named(body: bytes) -> None:
+    for source in (Slow(body), BytesIO(body)):
+        environ = {"wsgi.input": source, "CONTENT_LENGTH": str(len(body))}
+        lines = body_lines(Request.blank("/", environ), 100, 10)
+        assert next(lines) == b"a"
+        with pytest.raises(ParseError, match="Line 2 is longer than 10 bytes"):
+            next(lines)
+
+
 def test_rows_are_read_while_they_are_consumed_and_can_be_closed() -> None:
     events = []
 
@@ -838,6 +876,11 @@ class Page:
         vars(self).update(members)
 
 
+class Colour(Enum):
+    RED = "red"
+    NOTHING = None
+
+
 FULL = {"data": [1], "next": None, "prev": "/p", "count": 3}
 
 
@@ -874,12 +917,103 @@ def test_rows_are_those_of_a_list_or_of_a_page() -> None:
     assert rows_of({"id": 1}) is rows_of("text") is rows_of(None) is None
 
 
-def test_small_pieces_are_sent_together() -> None:
+def test_the_pieces_of_an_iterator_are_sent_in_chunks_and_it_is_closed() -> None:
     pieces = [b"a" * 1000] * 200
-    chunks = list(in_chunks(pieces))
-    assert [len(chunk) for chunk in chunks] == [66_000, 66_000, 66_000, 2_000]
-    assert b"".join(chunks) == b"".join(pieces)
-    assert list(in_chunks([])) == []
+    rows = Rows([], texts=False)
+    closed = []
+    rows.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    chunks = [*deliver(pieces, rows)]
+    assert [len(chunk) for chunk in chunks] == [66_000, 66_000, 66_000, 2_000]  # type: ignore[arg-type]
+    assert closed == [True]
+    assert [*deliver([], iter([]))] == [b""]
+
+
+def test_the_pieces_of_a_list_are_one() -> None:
+    assert deliver(iter([b"a", b"b"]), []) == b"ab"
+
+
+# -- how values are written ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        ("", ""),
+        ("a", "a"),
+        (quoted_name("a", None), "a"),
+        (True, "true"),
+        (False, "false"),
+        (-5, "-5"),
+        (HTTPStatus.OK, "200"),
+        (0.1, "0.1"),
+        (1e16, "1e+16"),
+        (math.nan, "NaN"),
+        (-math.inf, "-Infinity"),
+        (Decimal("1.10"), "1.10"),
+        (Decimal("1E+2"), "1E+2"),
+        (Decimal("1E+400"), "1E+400"),
+        (Decimal("-sNaN123"), "NaN"),
+        (Decimal("-Infinity"), "-Infinity"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (b"\xff\xfe+", "//4r"),
+        (bytearray(b"a"), "YQ=="),
+        (memoryview(b"a"), "YQ=="),
+        (date(1, 2, 3), "0001-02-03"),
+        (datetime(2026, 5, 1, 12, tzinfo=UTC), "2026-05-01T12:00:00+00:00"),
+        (time(1, 2, 3), "01:02:03"),
+        (timedelta(days=-1, hours=-2), "-P1DT2H"),
+        (Colour.RED, "red"),
+        (Colour.NOTHING, None),
+        ({"a": [1, "\u20ac", None]}, '{"a": [1, "\u20ac", null]}'),
+        ((1, date(2026, 5, 1)), '[1, "2026-05-01"]'),
+        ([math.nan, {"a": Decimal("NaN")}], '["NaN", {"a": "NaN"}]'),
+        (UserDict(a=1), '{"a": 1}'),
+        (Page(**FULL), '{"data": [1], "next": null, "prev": "/p", "count": 3}'),
+    ],
+)
+def test_each_value_has_one_text(value: Any, text: str | None) -> None:
+    assert to_text(value) == text
+    assert type(to_text(value)) is type(text)
+
+
+def test_json_is_written_compactly_or_for_people() -> None:
+    value = {"a": [1, math.inf]}
+    assert json_text(value) == '{"a": [1, "Infinity"]}'
+    assert json_text(value, compact=True) == '{"a":[1,"Infinity"]}'
+
+
+@pytest.mark.parametrize("value", [object(), {1}, iter([1]), [object()], 1j])
+def test_what_has_no_text_is_a_type_error(value: Any) -> None:
+    with pytest.raises(TypeError, match="has no text or JSON form"):
+        to_text(value)
+
+
+plain = st.one_of(
+    st.none(),
+    st.text(),
+    st.integers(),
+    st.floats(),
+    # What a driver gives as a decimal never signals.
+    st.decimals().filter(lambda number: not number.is_snan()),
+    st.booleans(),
+    st.dates(),
+    st.datetimes(timezones=st.none() | st.timezones()),
+    st.times(timezones=st.none() | st.just(UTC)),
+    st.timedeltas(),
+    st.uuids(),
+    st.binary(),
+)
+# Inside of JSON the model does not care for what JSON lacks.
+finite = plain.filter(lambda value: not isinstance(value, float) or math.isfinite(value))
+nested = st.recursive(finite, lambda c: st.lists(c) | st.dictionaries(st.text(), c), max_leaves=9)
+
+
+@given(plain | nested)
+@example(timedelta.max)
+@example(timedelta.min)
+def test_the_text_of_each_kind_of_value_is_that_of_the_model(value: Any) -> None:
+    assert to_text(value) == wsgikit.model.to_text(value)
 
 
 # -- problems --------------------------------------------------------------------------------

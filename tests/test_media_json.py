@@ -5,8 +5,9 @@ import math
 import runpy
 import subprocess
 import sys
+import tracemalloc
 from collections import OrderedDict, UserDict, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -26,7 +27,7 @@ from webob.dec import wsgify
 from webob.exc import HTTPRequestEntityTooLarge
 
 import wsgikit.media.json
-from wsgikit.media import ParseError, accepted, parse_body, respond
+from wsgikit.media import ParseError, Rows, accepted, parse_body, respond
 from wsgikit.media.json import JSON, JSONParser, JSONRenderer, decode, encode
 
 with_json = wsgikit.media.json._writer(None)
@@ -62,6 +63,11 @@ class Page:
     next: str | None = None
     prev: str | None = None
     count: Any = None
+
+
+@dataclass
+class CountedPage(Page):
+    count_exact: bool | None = None
 
 
 @dataclass
@@ -141,6 +147,11 @@ def send(body: bytes, **environ: str) -> Response:
         (UserDict(a=UserDict(b=1)), '{"a":{"b":1}}'),
         (Page([{"id": 1}]), '{"data":[{"id":1}],"next":null,"prev":null}'),
         (Page([], "/n", "/p", 3), '{"data":[],"next":"/n","prev":"/p","count":3}'),
+        (
+            CountedPage([], count=3, count_exact=False),
+            '{"data":[],"next":null,"prev":null,"count":3,"count_exact":false}',
+        ),
+        (CountedPage([], count_exact=True), '{"data":[],"next":null,"prev":null}'),
         (Page([math.nan], count=0), '{"data":["NaN"],"next":null,"prev":null,"count":0}'),
     ],
 )
@@ -292,6 +303,65 @@ def test_a_renderer_can_be_given_an_encoder() -> None:
     request = Request.blank("/")
     assert JSONRenderer()([1e16], request) == b"[1e+16]"
     assert JSONRenderer(_encode=with_json)([1e16], request) == b"[1e+16]"
+
+
+# -- streaming -------------------------------------------------------------------------------
+
+
+def stream(value: Any, renderer: JSONRenderer | None = None) -> list[bytes]:
+    chunks = (renderer or JSONRenderer())(value, Request.blank("/"))
+    assert isinstance(chunks, Iterator)
+    return [*chunks]
+
+
+@both
+@given(
+    rows=st.lists(st.dictionaries(st.text(), scalars, max_size=3) | scalars, max_size=3)
+    | st.integers(95, 205).map(lambda count: [{"id": 1}] * count),
+    before=st.dictionaries(st.text().filter("data".__ne__), st.text() | st.just({"data": []})),
+    after=st.dictionaries(st.text().filter("data".__ne__), st.text() | st.just({"data": []})),
+)
+@example(rows=[], before={}, after={})
+@example(rows=[1], before={"{": "}"}, after={"{": "]}"})
+def test_a_stream_is_byte_for_byte_the_whole(
+    write: Callable[[Any], bytes], rows: list[Any], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    renderer = JSONRenderer(_encode=write)
+    whole = renderer({**before, "data": rows, **after}, Request.blank("/"))
+    assert b"".join(stream({**before, "data": iter(rows), **after}, renderer)) == whole
+    assert b"".join(stream(Page(iter(rows), count=3), renderer)) == write(Page(rows, count=3))
+
+
+def test_a_stream_goes_out_in_chunks_and_closes_its_rows() -> None:
+    rows = Rows(({"id": number, "name": "x" * 100} for number in range(5000)), texts=False)
+    closed = []
+    rows.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    chunks = stream({"data": rows, "next": None, "prev": None})
+    assert closed == [True]
+    assert all(2**16 <= len(chunk) < 2**17 for chunk in chunks[:-1])
+    assert len(json.loads(b"".join(chunks))["data"]) == 5000
+
+
+def test_a_row_without_a_json_form_ends_the_stream_and_closes_its_rows() -> None:
+    rows = Rows([{"a": object()}], texts=False)
+    closed = []
+    rows.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match="object has no text or JSON form"):
+        respond({"data": rows}, Request.blank("/"), JSON)
+    assert closed == [True]
+
+
+def test_a_million_bytes_of_rows_are_never_held_at_once() -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        return ({"id": number, "name": "x" * 100} for number in range(50_000))
+
+    chunks = iter(respond({"data": rows()}, Request.blank("/"), JSON).app_iter)
+    tracemalloc.start()
+    try:
+        assert sum(len(chunk) for chunk in chunks) > 5_000_000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 # -- reading ---------------------------------------------------------------------------------

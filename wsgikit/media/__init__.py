@@ -37,17 +37,23 @@ the renderer of a problem page an environ with `wsgikit.action` set to `problem`
 
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from functools import lru_cache
 
 # Not as modules: importing wsgikit.media.json sets the name `json` here, html likewise.
 from html import escape
 from io import BytesIO
 from itertools import chain, islice
-from json import dumps
+from json import JSONEncoder, dumps
+from math import isfinite
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
+from uuid import UUID
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Request, Response
@@ -68,6 +74,8 @@ Headers: TypeAlias = Iterable[tuple[str, str]] | Mapping[str, str]
 
 #: Bytes of a body that a parser reads unless told otherwise: 1 MiB.
 MAX_BODY = 2**20
+#: Bytes of a line of a body that is read line by line, unless told otherwise: 1 MiB.
+MAX_LINE = 2**20
 #: Parameters of a query string, and fields of a form. What Django allows, too.
 MAX_FIELDS = 1000
 
@@ -447,6 +455,44 @@ def _length(text: str) -> int | None:
     return int(text) if len(text) <= 18 else 10**18
 
 
+def body_lines(request: Request, limit: int, max_line: int) -> Iterator[bytes]:
+    """Read the body line by line, without the LF at their ends; nothing follows the last LF.
+
+    Args:
+        limit: Bytes of the whole body.
+        max_line: Bytes of a line.
+
+    Raises:
+        ParseError: A line is longer than *max_line*; it names the line.
+        HTTPException: As `body_stream()`.
+    """
+    return _lines(body_stream(request, limit), max_line)
+
+
+def _lines(chunks: Iterable[bytes], max_line: int) -> Iterator[bytes]:
+    # What a line begins with is joined once, however small the pieces are that it comes in.
+    held: list[bytes] = []
+    size, number = 0, 1
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if b"\n" in chunk:
+            *lines, rest = b"".join(held).split(b"\n")
+            for line in lines:
+                _check_line(number, len(line), max_line)
+                yield line
+                number += 1
+            held, size = [rest], len(rest)
+        _check_line(number, size, max_line)
+    if size:
+        yield b"".join(held)
+
+
+def _check_line(number: int, size: int, max_line: int) -> None:
+    if size > max_line:
+        raise ParseError(f"Line {number} is longer than {max_line} bytes.")
+
+
 def _too_large(limit: int) -> HTTPRequestEntityTooLarge:
     return HTTPRequestEntityTooLarge(f"The body is longer than {limit} bytes.")
 
@@ -644,7 +690,125 @@ def _serve(found: Asset, current: bool) -> Response:
     return Response(headerlist=lines, app_iter=[found.body], conditional_response=True)
 
 
-# -- what renderers share --------------------------------------------------------------------
+# -- how values are written ------------------------------------------------------------------
+
+
+def to_text(value: Any) -> str | None:
+    """Write a value as text, the same in every format; None stays None.
+
+    ISO 8601 for dates, times and durations, `true` and `false`, base64 for bytes, decimals and
+    floats in full (`NaN`, `Infinity`, `-Infinity`), JSON for mappings and lists.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if value is None:
+        return None
+    for base in type(value).__mro__:
+        if base in _TEXTS:
+            return _TEXTS[base](value)
+    return json_text(value)
+
+
+def json_text(value: Any, *, compact: bool = False) -> str:
+    """Write a value as JSON; each type as `to_text()` does, where JSON has nothing of its own.
+
+    Args:
+        compact: Leave out the space behind commas and colons.
+
+    Raises:
+        TypeError: Some part of it has no JSON form.
+    """
+    encode = _encode_compactly if compact else _encode
+    try:
+        return encode(value)
+    except ValueError:  # NaN or an infinity, which are too rare to look for first
+        return encode(_finite(value))
+
+
+def _simpler(value: Any) -> Any:
+    """Return a form of *value* that is a step nearer to what JSON has."""
+    for base in type(value).__mro__:
+        if base in _SIMPLER:
+            return _SIMPLER[base](value)
+    page = page_of(value)
+    if page is not None or isinstance(value, Mapping):
+        return dict(value if page is None else page)
+    raise TypeError(f"{type(value).__name__} has no text or JSON form.")
+
+
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, default=_simpler).encode
+_encode_compactly = JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_simpler
+).encode
+
+
+def _finite(value: Any) -> Any:
+    """Return *value* with texts in the place of floats that JSON lacks."""
+    if isinstance(value, float):
+        return value if isfinite(value) else _float(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if value is None or isinstance(value, str | int):
+        return value
+    return _finite(_simpler(value))
+
+
+def _float(value: float) -> str:
+    if isfinite(value):
+        return float.__repr__(value)
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def _decimal(value: Decimal) -> str:
+    if value.is_finite():
+        return str(value)
+    return "NaN" if value.is_nan() else "Infinity" if value > 0 else "-Infinity"
+
+
+def _base64(value: bytes | bytearray | memoryview) -> str:
+    return b64encode(value).decode("ascii")
+
+
+def _duration(value: timedelta) -> str:
+    """Write an ISO 8601 duration of days and less, with one sign for all of it."""
+    seconds, microseconds = divmod(abs(value // timedelta(microseconds=1)), 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    fraction = f".{microseconds:06d}".rstrip("0") if microseconds else ""
+    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    clock += f"{seconds}{fraction}S" if seconds or fraction or not value else ""
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}P" + (f"{days}D" if days else "") + (f"T{clock}" if clock else "")
+
+
+_SIMPLER: dict[type, Callable[[Any], Any]] = {
+    bytes: _base64,
+    bytearray: _base64,
+    memoryview: _base64,
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+    time: time.isoformat,
+    timedelta: _duration,
+    Decimal: _decimal,
+    UUID: str,
+    Enum: lambda member: member.value,
+}
+
+_TEXTS: dict[type, Callable[[Any], str | None]] = {
+    **_SIMPLER,
+    Enum: lambda member: to_text(member.value),
+    str: str.__str__,
+    bool: lambda value: "true" if value else "false",
+    int: int.__repr__,
+    float: _float,
+}
+
+
+# -- what formats share ----------------------------------------------------------------------
 
 
 def rows_of(value: Any) -> Iterable[Any] | None:
@@ -677,19 +841,30 @@ def page_of(value: Any) -> Mapping[str, Any] | None:
     return page
 
 
-def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small pieces into chunks of `CHUNK` bytes and a little more."""
+def deliver(pieces: Iterable[bytes], rows: Iterable[Any]) -> bytes | Iterator[bytes]:
+    """Join the pieces that were made of a list; stream those made of an iterator.
+
+    Args:
+        pieces: They are joined into chunks of `CHUNK` bytes and a little more.
+        rows: What they are made of. An iterator is closed at the end, if it can be.
+    """
+    return _in_chunks(pieces, rows) if isinstance(rows, Iterator) else b"".join(pieces)
+
+
+def _in_chunks(pieces: Iterable[bytes], rows: Iterator[Any]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= CHUNK:
-            yield b"".join(held)
-            held.clear()
-            size = 0
-    if held:
+    try:
+        for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size >= CHUNK:
+                yield b"".join(held)
+                held.clear()
+                size = 0
         yield b"".join(held)
+    finally:
+        _close(rows)
 
 
 # -- problems --------------------------------------------------------------------------------

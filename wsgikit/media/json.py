@@ -13,7 +13,7 @@ How each type is written:
 
 - mappings as objects, with the keys that `json.dumps()` takes; lists and tuples as arrays
 - a page (anything with `data`, `next`, `prev` and `count`) as an object of these, without the
-  count when it is None
+  count when it is None, else with `count_exact` where there is that
 - integers in full, whatever their size; floats as their shortest exact form, and those that
   JSON lacks as the texts `NaN`, `Infinity` and `-Infinity`
 - `Decimal` as text, `UUID` as text, bytes as base64 text, members of an `Enum` as their values
@@ -21,6 +21,7 @@ How each type is written:
 - text as UTF-8; half a surrogate pair, which UTF-8 cannot hold, as its `\\uXXXX` escape
 
 Anything else is a `TypeError`: sets have no order, generators may have no end.
+Only as the `data` of a page an iterator is taken: its rows are streamed.
 msgspec, when it is installed (the `fast` extra), does the writing; not one byte differs.
 
 What is read is RFC 8259 without its ambiguities: UTF-8, no repeated names, no `NaN` or
@@ -30,21 +31,27 @@ What is read is RFC 8259 without its ambiguities: UTF-8, no repeated names, no `
 No environ key is read or written here; `wsgikit.media.read_body()` does that.
 """
 
-import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time
 from decimal import Decimal
-from enum import Enum
-from itertools import chain
-from math import isfinite, isnan
+from itertools import chain, islice
+from math import isfinite
 from typing import Any, ClassVar
 from uuid import UUID
 
 from webob import Request
 
-from wsgikit.media import MAX_BODY, MediaType, ParseError, read_body
+from wsgikit.media import (
+    MAX_BODY,
+    MediaType,
+    ParseError,
+    deliver,
+    json_text,
+    page_of,
+    read_body,
+)
 
 try:
     import msgspec
@@ -66,19 +73,41 @@ MAX_DIGITS = 4300
 # it takes), lone surrogates (which it refuses).
 
 
+#: Rows that are encoded at once.
+_BATCH = 100
+
+
 class JSONRenderer:
-    """Render whatever the module's description lists as JSON: UTF-8, compact, one piece."""
+    """Render whatever the module's description lists as JSON: UTF-8, compact.
+
+    A list whose rows come from an iterator is streamed in chunks, any other value is one piece.
+    """
 
     def __init__(self, *, _encode: Callable[[Any], bytes] | None = None) -> None:
         self._encode = _encode or encode
 
-    def __call__(self, value: Any, request: Request) -> bytes:
+    def __call__(self, value: Any, request: Request) -> bytes | Iterator[bytes]:
         """Return the JSON of *value*.
 
         Raises:
             TypeError: Some part of it has no JSON form.
         """
+        page = page_of(value)
+        if page is not None and isinstance(page["data"], Iterator):
+            return deliver(self._pieces(page), page["data"])
         return self._encode(value)
+
+    def _pieces(self, page: Mapping[str, Any]) -> Iterator[bytes]:
+        names = [*page]
+        place = names.index("data")
+        before = self._encode({**{name: page[name] for name in names[:place]}, "data": []})
+        yield before.removesuffix(b"]}")
+        comma = b""
+        while batch := [*islice(page["data"], _BATCH)]:
+            yield comma + self._encode(batch)[1:-1]
+            comma = b","
+        after = self._encode({name: page[name] for name in names[place + 1 :]})
+        yield b"]" + after.replace(b"{", b"," if len(after) > 2 else b"", 1)
 
 
 def encode(value: Any) -> bytes:
@@ -90,91 +119,16 @@ def encode(value: Any) -> bytes:
     return _write(value)
 
 
-_dumps = json.JSONEncoder(
-    ensure_ascii=False,
-    allow_nan=False,
-    separators=(",", ":"),
-    default=lambda value: _simpler(value),
-).encode
-
-
 def _write_with_json(value: Any) -> bytes:
-    try:
-        text = _dumps(value)
-    except ValueError:  # NaN or an infinity, which are too rare to look for first
-        text = _dumps(_finite(value))
     # JSON can spell a lone surrogate as what backslashreplace makes of it: \udXXX.
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _simpler(value: Any) -> Any:
-    """Return a form of *value* that is a step nearer to what JSON has."""
-    for base in type(value).__mro__:
-        if base in _SIMPLER:
-            return _SIMPLER[base](value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    try:
-        page = {"data": value.data, "next": value.next, "prev": value.prev, "count": value.count}
-    except AttributeError:
-        raise TypeError(f"{type(value).__name__} has no JSON form.") from None
-    if page["count"] is None:
-        del page["count"]
-    return page
-
-
-def _base64(value: bytes | bytearray | memoryview) -> str:
-    return base64.b64encode(value).decode("ascii")
-
-
-def _duration(value: timedelta) -> str:
-    """Write an ISO 8601 duration of days and less, with one sign for all of it."""
-    seconds, microseconds = divmod(abs(value // timedelta(microseconds=1)), 1_000_000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    fraction = f".{microseconds:06d}".rstrip("0") if microseconds else ""
-    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
-    clock += f"{seconds}{fraction}S" if seconds or fraction or not value else ""
-    sign = "-" if value < timedelta() else ""
-    return f"{sign}P" + (f"{days}D" if days else "") + (f"T{clock}" if clock else "")
-
-
-_SIMPLER: dict[type, Callable[[Any], Any]] = {
-    bytes: _base64,
-    bytearray: _base64,
-    memoryview: _base64,
-    datetime: datetime.isoformat,
-    date: date.isoformat,
-    time: time.isoformat,
-    timedelta: _duration,
-    Decimal: str,
-    UUID: str,
-    Enum: lambda member: member.value,
-}
-
-
-def _finite(value: Any) -> Any:
-    """Return *value* with texts in the place of floats that JSON lacks."""
-    if isinstance(value, float):
-        return value if isfinite(value) else _name(value)
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if value is None or isinstance(value, str | int):
-        return value
-    return _finite(_simpler(value))
-
-
-def _name(value: float) -> str:
-    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return json_text(value, compact=True).encode("utf-8", "backslashreplace")
 
 
 #: What msgspec writes as _write_with_json() does, wherever it stands, ...
-_SAME = frozenset({dict, list, str, int, bool, type(None), date, Decimal, UUID, bytes})
+_SAME = frozenset({dict, list, str, int, bool, type(None), date, UUID, bytes})
 #: ... and what it does only for some values.
 _SOMETIMES: dict[type, Callable[[Any], bool]] = {
+    Decimal: Decimal.is_finite,
     float: lambda number: 1e-4 <= abs(number) < 1e16 or number == 0,
     datetime: lambda moment: moment.tzinfo is None,
     time: lambda moment: moment.tzinfo is None,
