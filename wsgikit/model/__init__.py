@@ -19,8 +19,9 @@ which is what forms send and still needs reading by the field's kind.
 Nothing here knows SQL or WSGI.
 
 The pieces: `wsgikit.model.fields` (values), `rows` (checking them), `keys` (their URLs),
-`contract` (the verbs and errors), `selection` (queries against fields), `paging` (pages) and
-`memory` (the worked example).  All their public names are here.
+`contract` (the verbs and errors), `selection` (queries against fields), `paging` (pages),
+`schema` (all of it as JSON Schema) and `memory` (the worked example).  All their public names
+are here.
 """
 
 from wsgikit.model.contract import (
@@ -66,6 +67,7 @@ from wsgikit.model.keys import decode_key, encode_key
 from wsgikit.model.memory import MemoryModel
 from wsgikit.model.paging import foreign_cursor, make_page, read_position
 from wsgikit.model.rows import clean, clean_changes, immutable, replacement, version_of
+from wsgikit.model.schema import describe_model, row_document
 from wsgikit.model.selection import KIND_OPERATORS, SORTABLE, Selection, is_empty_filter, resolve
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "clean",
     "clean_changes",
     "decode_key",
+    "describe_model",
     "encode_key",
     "foreign_cursor",
     "immutable",
@@ -116,6 +119,7 @@ __all__ = [
     "read_position",
     "replacement",
     "resolve",
+    "row_document",
     "to_text",
     "version_of",
     "write_float",

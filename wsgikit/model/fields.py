@@ -116,6 +116,9 @@ class Field:
     hint: str = ""
     #: The row of another model that the value names.
     references: Reference | None = None
+    #: What a stored value may be in JSON besides its kind, where the store does not hold
+    #: columns to their types: "string", "number" and so on.
+    misfits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -21,6 +21,7 @@ links, and writes `wsgikit.context`: what a template sees.
 
 import base64
 import hashlib
+import json
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,9 +50,11 @@ from wsgikit.model import (
     ValidationError,
     VersionError,
     decode_key,
+    describe_model,
     encode_key,
     immutable,
     replacement,
+    row_document,
     to_text,
     version_of,
 )
@@ -242,6 +245,37 @@ class ModelCollection(Collection):
         """Ask whether to remove a row."""
         model = self._open(request)
         return self._form(request, model, key=self.key_of(model, id), action=FORMS[2])
+
+    def get_schema(self, request: Request, **urlvars: Any) -> Any:
+        """Answer the JSON Schema of a row."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        model = self._open(request)
+        id = request.host_url + self.url(request, noun="schema")
+        body = json.dumps(row_document(model, id, self.title)).encode()
+        tag = base64.urlsafe_b64encode(hashlib.blake2b(body, digest_size=15).digest())
+        headers = [
+            ("Content-Type", "application/schema+json"),
+            ("Content-Length", str(len(body))),
+            ("ETag", f'"{tag.decode("ascii")}"'),
+        ]
+        return Response(headerlist=headers, app_iter=[body], conditional_response=True)
+
+    def describe(self, request: Request | None = None) -> dict[str, Any]:
+        """Describe what is served as plain data, see `wsgikit.model.describe_model`.
+
+        Args:
+            request: Whose policy narrows the description; without one, all is described.
+
+        Raises:
+            HTTPForbidden: If the policy says no.
+        """
+        model = self.model if request is None else self.narrow(request)
+        actions = set(self.actions)
+        if getattr(model, "read_only", False):
+            actions -= {*WRITES, *FORMS}
+        formats = [kind.format for kind in self.media if kind.renderer is not None]
+        return describe_model(model, title=self.title, actions=actions, formats=formats)
 
     # -- what actions share ----------------------------------------------------------------
 

@@ -78,8 +78,32 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
         default=_constant_default(column),
         hint=column.comment or "",
         references=_reference_of(column),
+        misfits=_misfits_of(column.type, kind, dialect),
         **limits,
     )
+
+
+#: What `wsgikit.sql.cells` shows of cells that do not convert, by dialect and kind.  SQLite
+#: keeps anything in any column; the others have dates that Python has not, and MariaDB's
+#: boolean is a number.
+_MISFITS: dict[str, dict[str, tuple[str, ...]]] = {
+    "sqlite": {
+        **dict.fromkeys(("boolean", "date", "datetime", "time", "interval", "uuid", "enum",
+                         "integer", "array"), ("string", "number")),
+        "float": ("string",),
+        "binary": ("number",),
+    },
+    "postgresql": dict.fromkeys(("date", "datetime", "time", "interval"), ("string",)),
+}  # fmt: skip
+_MISFITS["mariadb"] = _MISFITS["mysql"] = {
+    **dict.fromkeys(("date", "datetime", "time", "interval", "enum"), ("string",)),
+    "boolean": ("number",),
+}
+_ANYTHING = ("string", "number", "boolean", "object", "array")
+
+
+def _misfits_of(type_: sqltypes.TypeEngine[Any], kind: str, dialect: str) -> tuple[str, ...]:
+    return _ANYTHING if is_decorated(type_) else _MISFITS.get(dialect, {}).get(kind, ())
 
 
 def is_untyped(type_: sqltypes.TypeEngine[Any], dialect: str) -> bool:
