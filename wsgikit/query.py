@@ -14,12 +14,12 @@ The grammar, for the URL and for the body of a ``QUERY`` (RFC 10008) alike:
 - ``column=value`` or ``column__op=value`` is a filter, with an operator of `OPERATORS`.  A
   foreign key may be followed with a dot: ``author.country=NZ``.  Filters combine with AND.
 - ``in`` and ``notin`` take several values, separated by commas; double quotes protect a value
-  with commas (as in CSV).  Only these may be given more than once.
+  with commas (as in CSV).  Only these may be given more than once, which adds values.
 - An empty value means "no filter", since plain HTML forms send every input; only an explicit
   ``__eq`` or ``__ne`` compares with the empty text.
 - The words of `RESERVED` are no filters: ``q sort fields embed limit cursor count format``.
-- A JSON document has the same names as members, with JSON values, and besides these ``and`` and
-  ``or`` (a list of such conditions) and ``not`` (one).
+- A JSON document has the same names as members, with JSON values (`null` asks for nulls), and
+  besides these ``and`` and ``or`` (a list of such conditions) and ``not`` (one).
 
 What is unknown, repeated, undecodable or out of range raises `QueryError`, which names the
 parameter.  Values stay as they were given: the model converts them by its columns' types.
@@ -33,7 +33,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -51,11 +52,23 @@ MANY = frozenset({"in", "notin"})
 #: More parameters than any form of ours sends; the bound that `parse_body` has for forms.
 MAX_PARAMETERS = 1000
 
-#: Filters of one query.  SQLite takes expressions of at most 1,000 levels.
+#: Filters of one query, and what joins them.  SQLite takes expressions of at most 1,000 levels.
 MAX_CONDITIONS = 200
 
-#: Values of one ``in``; the least that a database takes as parameters of a statement is 32,766.
+#: Levels of ``and``, ``or`` and ``not`` in one another.
+MAX_NESTING = 32
+
+#: Values of one ``in``.
 MAX_VALUES = 1000
+
+#: Values of all filters; the least that a database takes with a statement is 32,766 (SQLite).
+MAX_ALL_VALUES = 10_000
+
+#: Bits of a whole number in a document; Python writes no more than 4,300 digits.
+MAX_BITS = 14_000
+
+#: Words that ``q`` searches for, each of them in every search column.
+MAX_WORDS = 50
 
 #: Servers take no longer request line (gunicorn 8,190 bytes, wsgiref and Werkzeug 65,536).
 MAX_CURSOR = 65_536
@@ -68,7 +81,7 @@ Part = str | int | float | list[str] | None
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: A part of a list of values: in double quotes, which are doubled inside, or bare.
-_LISTED = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|$)')
+_LISTED = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
 
 
 class QueryError(ValueError):
@@ -76,7 +89,7 @@ class QueryError(ValueError):
 
     Attributes:
         parameter: The name of the parameter at fault; empty for the query itself.
-        detail: One sentence: what is wrong, and what would be accepted.
+        detail: A sentence: what is wrong, and what would be accepted.
     """
 
     def __init__(self, parameter: str, detail: str) -> None:
@@ -168,13 +181,21 @@ class Query:
 
     @property
     def scope(self) -> str:
-        """Which rows in which order, as a text: what a cursor belongs to."""
-        return json.dumps([_plain(self.filter), self.search, _plain(self.sort)], default=str)
+        """Which rows in which order, as a text: what a cursor belongs to.
+
+        Empty for all rows in the order of their keys.  What means the same is the same: the
+        order of conditions does not count, and filters without a value are left out.
+        """
+        rows = _canonical(self.filter)
+        if rows == _ALL and not self.search and not self.sort:
+            return ""
+        order = [[sort.name, sort.descending] for sort in self.sort]
+        return json.dumps([rows, self.search.split(), order], default=str)
 
     @property
     def narrows(self) -> bool:
-        """Whether a filter or a search leaves out rows, or might."""
-        return bool(self.search) or any(True for _ in comparisons(self.filter))
+        """Whether a filter with a value, or a search, may leave out rows."""
+        return bool(self.search.strip()) or _canonical(self.filter) != _ALL
 
 
 def comparisons(condition: Condition) -> Iterator[Comparison]:
@@ -188,16 +209,20 @@ def comparisons(condition: Condition) -> Iterator[Comparison]:
             yield from comparisons(part)
 
 
-def _plain(part: Any) -> Any:
-    if isinstance(part, tuple):
-        return [_plain(item) for item in part]
-    if isinstance(part, Comparison):
-        return [part.name, part.operator, list(part.values)]
-    if isinstance(part, Sort):
-        return [part.name, part.descending]
-    if isinstance(part, Not):
-        return ["not", _plain(part.condition)]
-    return [type(part).__name__, *map(_plain, part.conditions)]
+_ALL = ["And"]
+
+
+def _canonical(condition: Condition) -> list[Any]:
+    """Spell a condition so that the order of its parts does not count."""
+    if isinstance(condition, Comparison):
+        found = [condition.name, condition.operator, *condition.values]
+        return ["Comparison", *found] if condition.values else _ALL
+    if isinstance(condition, Not):
+        return ["Not", _canonical(condition.condition)]
+    parts = [_canonical(part) for part in condition.conditions]
+    if isinstance(condition, And):
+        parts = [part for part in parts if part != _ALL]
+    return [type(condition).__name__, *sorted(parts, key=partial(json.dumps, default=str))]
 
 
 # -- reading -----------------------------------------------------------------------------
@@ -214,101 +239,106 @@ def parse_query(text: str, document: Mapping[str, Any] | None = None) -> Query:
     Raises:
         QueryError: For anything unknown, repeated, undecodable or out of range.
     """
-    parsed = _Parser()
+    if not text and document is None:
+        return _NOTHING_ASKED
+    parser = _Parser()
     for name, value in _pairs(text):
-        parsed.add_text(name, value)
+        parser.add_parameter(name, value)
     if document is not None:
-        parsed.add_document(document)
-    return parsed.query()
+        parser.add_document(document)
+    return parser.query()
+
+
+_NOTHING_ASKED: Final = Query()
+
+
+def split_operator(name: str) -> tuple[str, str]:
+    """Split ``age__gte`` into column and operator; a name without one means ``eq``."""
+    column, mark, operator = name.rpartition("__")
+    return (column, operator) if mark and column and operator in OPERATORS else (name, "eq")
 
 
 @dataclass(slots=True)
 class _Parser:
-    """What was read so far."""
+    """What was read so far, by the names that the client used."""
 
     words: dict[str, Any] = field(default_factory=dict)
-    filters: list[Condition] = field(default_factory=list)
-    lists: dict[str, int] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    room: int = MAX_CONDITIONS
+    filters: dict[str, Condition] = field(default_factory=dict)
+    conditions_left: int = MAX_CONDITIONS
+    values_left: int = MAX_ALL_VALUES
 
-    def add_text(self, name: str, value: str) -> None:
+    def add_parameter(self, name: str, text: str) -> None:
         """Take a parameter of a URL."""
         if not name:
-            raise QueryError("(empty)", "is no name of a parameter.")
-        if name in RESERVED:
-            self._once(name)
-            self.words[name] = value
-            return
+            raise QueryError("(empty)", "Is no name of a parameter.")
         column, operator = split_operator(name)
-        explicit = name != column
-        values: tuple[str, ...] = (value,) if value or (explicit and operator in _EMPTY) else ()
-        if operator in MANY:
-            self._add_list(column, operator, name, _listed(name, value))
-            return
-        self._once(name)
-        self._add(Comparison(column, operator, values, name))
-
-    def _add_list(self, column: str, operator: str, name: str, values: Sequence[str]) -> None:
-        """Take some values; what is given again continues the list."""
-        if name in self.lists:
-            before = self.filters[self.lists[name]]
-            assert isinstance(before, Comparison)  # what lists has the places of
-            values = (*before.values, *values)
+        before = self.filters.get(name)
+        if operator in MANY and isinstance(before, Comparison):
+            more = self._values(name, operator, _listed(name, text), len(before.values))
+            self.filters[name] = replace(before, values=(*before.values, *more))
+        elif name in RESERVED:
+            self._add(self.words, name, text)
         else:
-            self.lists[name] = len(self.filters)
-            self._add(EVERYTHING)
-        _bound_values(name, values)
-        self.filters[self.lists[name]] = Comparison(column, operator, tuple(values), name)
+            values = self._values(name, operator, _texts(name, operator, text))
+            self._spend()
+            self._add(self.filters, name, Comparison(column, operator, values, name))
 
     def add_document(self, document: Mapping[str, Any]) -> None:
         """Take a JSON document."""
+        if not isinstance(document, Mapping):
+            raise QueryError("", 'A query is a JSON object, such as {"age__gte": 18}.')
         if "format" in document:
-            raise QueryError("format", "belongs into the URL.")
+            raise QueryError("format", "Belongs in the URL.")
         for name, value in document.items():
             if name in RESERVED:
-                self._once(name)
-                self.words[name] = value
+                self._add(self.words, name, value)
             else:
-                self._add(self._condition(name, value))
+                self._add(self.filters, name, self._condition(name, value))
 
-    def _condition(self, name: str, value: Any) -> Condition:
+    def _add(self, target: dict[str, Any], name: str, value: Any) -> None:
+        if name in target:
+            raise QueryError(name, "Is given more than once; give it once.")
+        target[name] = value
+
+    def _condition(self, name: str, value: Any, level: int = 0) -> Condition:
         """Read one member of a JSON object of conditions."""
+        self._spend()
         if name in ("and", "or"):
             if not isinstance(value, list) or not value:
-                raise QueryError(name, "must be a list of conditions, such as [{...}, {...}].")
-            conditions = tuple(self._object(name, item) for item in value)
-            return And(conditions) if name == "and" else Or(conditions)
+                raise QueryError(name, "Must be a list of conditions, such as [{...}, {...}].")
+            parts = tuple(self._object(name, item, level + 1) for item in value)
+            return And(parts) if name == "and" else Or(parts)
         if name == "not":
-            return Not(self._object(name, value))
+            return Not(self._object(name, value, level + 1))
         column, operator = split_operator(name)
-        values = tuple(_json_values(name, operator, value))
-        _bound_values(name, values)
-        self._spend()
+        values = self._values(name, operator, _json_values(name, operator, value))
         return Comparison(column, operator, values, name, texts=False)
 
-    def _object(self, name: str, value: Any) -> Condition:
+    def _object(self, name: str, value: Any, level: int) -> Condition:
+        if level > MAX_NESTING:
+            raise QueryError(name, f"Is nested more than {MAX_NESTING} levels deep.")
         if not isinstance(value, dict) or not value:
-            message = 'must hold conditions, each an object such as {"age__gte": 18}.'
+            message = 'Must hold conditions, each an object such as {"age__gte": 18}.'
             raise QueryError(name, message)
-        for word in RESERVED & value.keys():
-            raise QueryError(word, "is no condition; write it at the top of the document.")
-        conditions = tuple(self._condition(*item) for item in value.items())
-        return conditions[0] if len(conditions) == 1 else And(conditions)
-
-    def _once(self, name: str) -> None:
-        if name in self.seen:
-            raise QueryError(name or "(empty)", "is given more than once; give it once.")
-        self.seen.add(name)
-
-    def _add(self, condition: Condition) -> None:
-        self._spend()
-        self.filters.append(condition)
+        for word in sorted(RESERVED & value.keys()):
+            raise QueryError(word, "Is no condition; write it at the top of the document.")
+        parts = tuple(self._condition(*item, level) for item in value.items())
+        return parts[0] if len(parts) == 1 else And(parts)
 
     def _spend(self) -> None:
-        self.room -= 1
-        if self.room < 0:
+        self.conditions_left -= 1
+        if self.conditions_left < 0:
             raise QueryError("", f"A query has at most {MAX_CONDITIONS} conditions.")
+
+    def _values(
+        self, name: str, operator: str, values: Sequence[Any], before: int = 0
+    ) -> tuple[Any, ...]:
+        self.values_left -= len(values)
+        if before + len(values) > MAX_VALUES:
+            raise QueryError(name, f"Has more than {MAX_VALUES} values.")
+        if self.values_left < 0:
+            raise QueryError(name, f"A query has at most {MAX_ALL_VALUES} values.")
+        return tuple(values)
 
     def query(self) -> Query:
         """Give all of it as a query."""
@@ -316,12 +346,12 @@ class _Parser:
         whole = words.get("limit") == "all"
         cursor = _text("cursor", words.get("cursor")) or None
         if whole and cursor:
-            raise QueryError("cursor", "has no place where all rows are asked for (limit=all).")
+            raise QueryError("cursor", "Has no place where all rows are asked for (limit=all).")
         return Query(
             limit=None if whole else _limit(words.get("limit")),
             cursor=cursor,
-            filter=And(tuple(self.filters)) if self.filters else EVERYTHING,
-            search=_text("q", words.get("q")).strip(),
+            filter=And(tuple(self.filters.values())),
+            search=_search(words.get("q")),
             sort=tuple(_sorts(_names("sort", words.get("sort")))),
             fields=_names("fields", words.get("fields")),
             embed=_names("embed", words.get("embed")),
@@ -330,14 +360,18 @@ class _Parser:
         )
 
 
-#: Operators by which a value that is empty is compared with.
-_EMPTY = frozenset({"eq", "ne"})
+# -- values, as they are given -----------------------------------------------------------
 
 
-def split_operator(name: str) -> tuple[str, str]:
-    """Split ``age__gte`` into column and operator; a name without one means ``eq``."""
-    column, mark, operator = name.rpartition("__")
-    return (column, operator) if mark and column and operator in OPERATORS else (name, "eq")
+#: Operators that compare with the empty text, where that is given.
+_WITH_EMPTY = ("__eq", "__ne")
+
+
+def _texts(name: str, operator: str, text: str) -> Sequence[str]:
+    """Read the value of a filter in a URL; an empty one means no filter."""
+    if operator in MANY:
+        return _listed(name, text)
+    return [text] if text or name.endswith(_WITH_EMPTY) else []
 
 
 def _listed(name: str, text: str) -> Sequence[str]:
@@ -347,35 +381,38 @@ def _listed(name: str, text: str) -> Sequence[str]:
     while text:
         match = _LISTED.match(text, position)
         if match is None:
-            raise QueryError(name, "has a double quote out of place; double it inside quotes.")
-        quoted, bare, end = match.groups()
+            raise QueryError(name, "Has a double quote out of place; double it inside quotes.")
+        quoted, bare, comma = match.groups()
         values.append(bare if quoted is None else quoted.replace('""', '"'))
         position = match.end()
-        if not end:
+        if not comma:
             break
     return values
 
 
-def _json_values(name: str, operator: str, value: Any) -> Iterable[Any]:
-    if operator in MANY:
-        if not isinstance(value, list):
-            raise QueryError(name, 'must be a list of values, such as ["a", "b"].')
-        if not value:
-            raise QueryError(name, "is an empty list; give at least one value.")
-        return value
+def _json_values(name: str, operator: str, value: Any) -> Sequence[Any]:
+    """Read the value of a filter in a document; an empty list would say nothing."""
+    if operator in MANY and (not isinstance(value, list) or not value):
+        raise QueryError(name, 'Must be a list of at least one value, such as ["a", "b"].')
+    values = value if operator in MANY else [value]
+    for item in values:
+        _require_scalar(name, item)
+    return values
+
+
+def _require_scalar(name: str, value: Any) -> None:
     if isinstance(value, dict | list):
-        raise QueryError(name, "must be a single value.")
-    return [value]
-
-
-def _bound_values(name: str, values: Sequence[Any]) -> None:
-    if len(values) > MAX_VALUES:
-        raise QueryError(name, f"has more than {MAX_VALUES} values.")
+        raise QueryError(name, "Must be a single value, such as text or a number.")
+    if isinstance(value, str):
+        _require_unicode(name, value)
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise QueryError(name, "Is too large a number.")
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     if _BROKEN_ESCAPE.search(text):
         raise QueryError("", "The query string has a % that is not followed by two hex digits.")
+    _require_unicode("", text)
     try:
         return parse_qsl(
             text,
@@ -390,47 +427,63 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         raise QueryError("", f"The query string has over {MAX_PARAMETERS} parameters.") from error
 
 
+def _require_unicode(name: str, text: str) -> None:
+    # JSON can spell half a surrogate pair, which no database driver can encode.
+    if not _is_unicode(text):
+        raise QueryError(name, "Has a character that does not exist.")
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str | None):
-        raise QueryError(name, "must be text.")
+        raise QueryError(name, f"Must be text, not {_short(value)}.")
+    _require_unicode(name, value or "")
     return value or ""
+
+
+def _search(value: Any) -> str:
+    text = _text("q", value).strip()
+    if len(text.split(maxsplit=MAX_WORDS)) > MAX_WORDS:
+        raise QueryError("q", f"Has more than {MAX_WORDS} words.")
+    return text
 
 
 def _limit(value: Any) -> int | None:
     if value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
-        raise QueryError("limit", f"must be a whole number from 1, or all, not {_short(value)}.")
-    digits = value.lstrip("0")
-    if not digits:
-        raise QueryError("limit", "must be a whole number from 1, or all, not 0.")
-    return int(digits) if len(digits) < len(str(MAX_LIMIT)) else MAX_LIMIT
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        # Python reads no more than 4,300 digits.
+        value = int(value.lstrip("0")[:10] or "0")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        message = f"Must be a whole number of at least 1, or all, not {_short(value)}."
+        raise QueryError("limit", message)
+    return min(value, MAX_LIMIT)
 
 
 _COUNTS: Mapping[Any, Literal["", "bounded", "exact"]] = {
-    None: "", "": "", "0": "", "1": "bounded", "exact": "exact",
+    None: "", "": "", "0": "", 0: "", "1": "bounded", 1: "bounded", "exact": "exact",
 }  # fmt: skip
 
 
 def _count(value: Any) -> Literal["", "bounded", "exact"]:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str | None) or text not in _COUNTS:
-        raise QueryError("count", f"must be 1 or exact, not {_short(value)}.")
-    return _COUNTS[text]
+    if isinstance(value, dict | list) or value not in _COUNTS:
+        raise QueryError("count", f"Must be 1 (up to a bound) or exact, not {_short(value)}.")
+    return _COUNTS[value]
 
 
 def _names(parameter: str, value: Any) -> tuple[str, ...]:
     """Read names that commas separate, or a JSON list of them."""
     names = _listed(parameter, value) if isinstance(value, str) else value or ()
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise QueryError(parameter, "must be names of columns, separated by commas.")
+        raise QueryError(parameter, "Must be names of columns, separated by commas.")
     names = [name.strip() for name in names]
     if "" in names:
-        raise QueryError(parameter, "has an empty name.")
-    if len(set(names)) < len(names) or len(names) > MAX_PARAMETERS:
-        raise QueryError(parameter, "names a column twice.")
+        raise QueryError(parameter, "Has an empty name.")
+    if len(set(names)) < len(names):
+        raise QueryError(parameter, "Names a column twice.")
     return tuple(names)
 
 
@@ -439,17 +492,25 @@ def _sorts(names: Iterable[str]) -> Iterator[Sort]:
     for name in names:
         column = name.removeprefix("-")
         if not column or column in seen:
-            raise QueryError("sort", "must name each column once: -created,name for example.")
+            raise QueryError("sort", "Must name each column once: -created,name for example.")
         seen.add(column)
         yield Sort(column, descending=name.startswith("-"))
 
 
 def _short(value: Any) -> str:
+    """Name a value in a message, shortly."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) > MAX_LIMIT:
+        return "so large a number"
     text = repr(value)
     return text if len(text) <= 22 else text[:21] + "…"
 
 
 # -- cursors -----------------------------------------------------------------------------
+
+#: What is said of any text that is no cursor, whatever is wrong with it.
+FOREIGN_CURSOR = "Is not one that this collection gave."
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,18 +551,18 @@ def decode_cursor(text: str, ordering: str, length: int) -> Cursor:
         QueryError: If the text is no cursor, or one of another ordering.
     """
     if len(text) > MAX_CURSOR:
-        raise QueryError("cursor", "is not one that this collection gave.")
+        raise QueryError("cursor", FOREIGN_CURSOR)
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         backward, position, mark = json.loads(raw)
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-        raise QueryError("cursor", "is not one that this collection gave.") from error
+        raise QueryError("cursor", FOREIGN_CURSOR) from error
     if mark != _mark(ordering):
-        raise QueryError("cursor", "belongs to a list with another filter or order.")
+        raise QueryError("cursor", "Belongs to a list with another filter or order.")
     if backward not in (0, 1) or not isinstance(position, list) or len(position) != length:
-        raise QueryError("cursor", "is not one that this collection gave.")
+        raise QueryError("cursor", FOREIGN_CURSOR)
     if not all(_is_part(part) for part in position):
-        raise QueryError("cursor", "is not one that this collection gave.")
+        raise QueryError("cursor", FOREIGN_CURSOR)
     return Cursor(tuple(position), bool(backward))
 
 
@@ -512,8 +573,7 @@ def _is_part(part: object) -> bool:
 
 
 def _is_text(part: object) -> bool:
-    # JSON can spell a lone surrogate, which no database driver can encode.
-    return isinstance(part, str) and not any("\ud800" <= c <= "\udfff" for c in part)
+    return isinstance(part, str) and _is_unicode(part)
 
 
 def _mark(ordering: str) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from wsgikit.model.contract import Page, Row
 from wsgikit.model.fields import NONFINITE, Field, Unfit, to_text
-from wsgikit.query import Cursor, Part, QueryError, decode_cursor, encode_cursor
+from wsgikit.query import FOREIGN_CURSOR, Cursor, Part, QueryError, decode_cursor, encode_cursor
 
 
 def read_position(text: str | None, ordering: str, length: int) -> Cursor | None:
@@ -34,7 +34,7 @@ def read_position(text: str | None, ordering: str, length: int) -> Cursor | None
 
 def foreign_cursor() -> QueryError:
     """Make the refusal of a cursor that does not come from here."""
-    return QueryError("cursor", "is not one that this collection gave.")
+    return QueryError("cursor", FOREIGN_CURSOR)
 
 
 #: How values that JSON cannot spell travel in cursors: by kind.
