@@ -66,6 +66,7 @@ from wsgikit.model.fields import (
 from wsgikit.model.keys import decode_key, encode_key
 from wsgikit.model.memory import MemoryModel
 from wsgikit.model.paging import foreign_cursor, make_page, read_position
+from wsgikit.model.retrying import repeat
 from wsgikit.model.rows import clean, clean_changes, immutable, replacement, version_of
 from wsgikit.model.schema import describe_model, row_document
 from wsgikit.model.selection import KIND_OPERATORS, SORTABLE, Selection, is_empty_filter, resolve
@@ -116,6 +117,7 @@ __all__ = [
     "is_empty_filter",
     "make_page",
     "read_json",
+    "repeat",
     "read_position",
     "replacement",
     "resolve",

@@ -26,7 +26,6 @@ How it works, in four rules:
 4. *Errors.*  They are sorted by the database's own code (`FAULTS`), and name fields.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,20 +34,16 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 from sqlalchemy import types as sqltypes
 
 from wsgikit.model import (
-    DEFAULT,
     DeniedError,
     Field,
     FieldError,
-    ModelError,
     NotFoundError,
     Page,
     Row,
     StoreError,
-    UnavailableError,
     ValidationError,
     Values,
     VersionError,
@@ -62,22 +57,12 @@ from wsgikit.model import (
 from wsgikit.query import Cursor, Query, decode_cursor, describe_ordering, encode_cursor
 from wsgikit.sql.cells import PYTHON_TYPES, Column, as_stored, column_of, names_rows, quoted
 from wsgikit.sql.columns import INT64, field_of
-from wsgikit.sql.faults import (
-    COLUMNS_IN_MESSAGES,
-    CONVERSION_ERRORS,
-    FAULTS,
-    REFUSALS,
-    code_of,
-    guess,
-    is_unreadable,
-)
+from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
+from wsgikit.sql.sessions import Session, Transaction, session
 from wsgikit.sql.statements import Statements, labelled
 from wsgikit.sql.tables import FoundTable, read_tables
 
 __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
-
-#: The verbs that write nothing.
-READING = frozenset({"list", "retrieve"})
 
 #: Rows that `TableModel.stream` fetches at a time.
 CHUNK = 500
@@ -107,6 +92,9 @@ class TableModel:
         ValueError: If an option names a column that the table does not have.
     """
 
+    #: The transaction that a model is bound to.
+    _transaction: Transaction | None = None
+
     def __init__(
         self,
         table: Any,
@@ -126,7 +114,6 @@ class TableModel:
         self.max_page_size = max_page_size
         self.name = str(self.table.name)
         self._dialect = engine.dialect.name
-        self._file = _file_of(engine)
         self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
         self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
         if not all(names_rows(c, self._dialect) for c in self.table.primary_key.columns):
@@ -240,6 +227,7 @@ class TableModel:
         attempt = clean(self.fields, values)
         with self._session("create", attempt) as connection:
             statement, parameters = self._prepared.write("INSERT", attempt)
+            self._writing()
             result = connection.execute(statement, parameters)
             return self._stored(connection, self._new_key(attempt, result.inserted_primary_key))
 
@@ -262,6 +250,7 @@ class TableModel:
                 return row
             attempt.update(row, **changes)
             statement, parameters = self._prepared.write("UPDATE", changes)
+            self._writing()
             _require_one(connection.execute(statement, {**parameters, **place}), row)
             return self._stored(connection, self._stored_key(row))
 
@@ -270,7 +259,45 @@ class TableModel:
         self._require_writable()
         with self._session("delete") as connection:
             row, place = self._lock(connection, self._as_key(key), version)
+            self._writing()
             _require_one(connection.execute(self._prepared.delete, place), row)
+
+    # -- transactions ----------------------------------------------------------------
+
+    @contextmanager
+    def transaction(
+        self, *, read_only: bool = False, rollback: bool = False
+    ) -> "Iterator[TableModel]":
+        """See `wsgikit.model.Store.transaction`; inside of one, it is a savepoint."""
+        if self._transaction is not None:
+            with self._transaction.nested(rollback=rollback):
+                yield self._bound(self._transaction, read_only)
+            return
+        deed = Deed(self._prepared, "list" if read_only else "create")
+        with Transaction(
+            self.engine, deed, read_only=read_only, snapshot=True, rollback=rollback
+        ) as transaction:
+            yield self._bound(transaction, read_only)
+
+    def bind(self, other: Any) -> "TableModel":
+        """See `wsgikit.model.Store.bind`."""
+        if self._transaction is None:
+            raise ValueError(f"{self.name} is in no transaction: use what transaction() gives")
+        if not isinstance(other, TableModel) or other.engine.pool is not self.engine.pool:
+            raise ValueError(f"{other!r} is no TableModel of the same engine as {self.name}")
+        return other._bound(self._transaction, self._transaction.read_only)
+
+    def _bound(self, transaction: Transaction, read_only: bool) -> "TableModel":
+        bound = TableModel.__new__(type(self))
+        bound.__dict__.update(vars(self), _transaction=transaction)
+        if read_only:
+            bound.read_only = self.read_only or "This transaction only reads."
+        return bound
+
+    def _writing(self) -> None:
+        """Note that a verb begins to write: what it did is to be undone if it fails now."""
+        if self._transaction is not None:
+            self._transaction.writing = True
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -281,10 +308,6 @@ class TableModel:
         self, connection: sa.Connection, key: tuple[Any, ...], version: str | None
     ) -> tuple[Row, dict[str, Any]]:
         """Take the row for this transaction; give it, and the parameters of `_place`."""
-        if self._dialect == "sqlite":
-            # A write that touches nothing takes SQLite's one write lock, whatever way the
-            # engine begins transactions: nobody can write between our read and our write.
-            connection.execute(self._prepared.touch_nothing)
         row = self._find(connection, self._prepared.lock, key)
         if version is not None and version != self.version(row):
             raise VersionError(row)
@@ -517,112 +540,15 @@ class TableModel:
 
     # -- errors ------------------------------------------------------------------------------
 
-    @contextmanager
-    def _session(self, action: str, attempt: Row | None = None) -> Iterator[sa.Connection]:
-        """One transaction; what the database refuses is raised as the model's errors.
+    def _session(self, action: str, attempt: Row | None = None) -> Session:
+        """Give a connection for a verb, and raise the model's errors for the database's.
 
         Args:
             action: The verb, which tells what a violated foreign key means.
             attempt: The row as it was to be stored, which tells which reference is missing.
         """
-        self._require_file()
-        committing = False
-        try:
-            with self.engine.connect() as connection:
-                try:
-                    yield connection
-                    committing = action not in READING
-                    if committing:
-                        connection.commit()
-                except exc.DBAPIError as error:
-                    raise self._sort(error, connection, action, attempt or {}) from error
-        except exc.DBAPIError as error:
-            raise UnavailableError("The database cannot be reached.") from error
-        except exc.TimeoutError as error:
-            raise UnavailableError("All database connections are busy.", 1) from error
-        except exc.SQLAlchemyError as error:
-            raise StoreError("The database failed.") from error
-        except UnavailableError as error:
-            if committing and getattr(error.__cause__, "connection_invalidated", False):
-                unknown = "The connection was lost while saving: it may or may not be saved."
-                raise UnavailableError(unknown) from error
-            raise
-
-    def _require_file(self) -> None:
-        """Notice that a SQLite file is gone, which open connections do not.
-
-        They would go on with what nobody else sees any more, and a new one would make an
-        empty file.
-        """
-        if self._file is not None and not os.path.exists(self._file):
-            self.engine.dispose()
-            raise UnavailableError("The database file is not there.")
-
-    def _sort(
-        self, error: exc.DBAPIError, connection: sa.Connection, action: str, attempt: Row
-    ) -> ModelError:
-        code, text = code_of(error)
-        state_class = code[:2] if len(code) == 5 else ""  # of an SQLSTATE
-        kind = FAULTS.get(code) or FAULTS.get(state_class) or guess(error, text)
-        if kind == "reference" and action == "delete":
-            kind = "in_use"
-        if kind in REFUSALS and action not in READING:
-            refusal, message = REFUSALS[kind]
-            names = self._names_in(kind, error, text)
-            if kind == "reference" and not names:
-                names = self._missing_references(connection, attempt)
-            visible = [name for name in names if name in self._prepared.names] or [""]
-            return refusal([FieldError(name, kind, message) for name in visible])
-        if kind == "busy":
-            return UnavailableError("The database is busy; nothing was changed.", 1)
-        if kind == "away":
-            return UnavailableError("The database cannot be reached, or has no such table.")
-        if kind == "denied":
-            return DeniedError("The database does not allow this.")
-        return StoreError("The database failed.")
-
-    def _names_in(self, kind: str, error: exc.DBAPIError, text: str) -> Sequence[str]:
-        """Find the columns that an error speaks of."""
-        if kind == "in_use":
-            return []
-        diagnosis = getattr(error.orig, "diag", None)
-        if diagnosis is not None:
-            text = diagnosis.message_detail or ""
-            if diagnosis.column_name:
-                return self._keys_of([diagnosis.column_name])
-            if diagnosis.constraint_name in self._prepared.constraints:
-                return self._prepared.constraints[diagnosis.constraint_name]
-        if self._dialect == "sqlite":
-            _, _, rest = text.partition(": ")
-            prefix = f"{self.name}."
-            names = [name.removeprefix(prefix) for name in rest.split(", ")]
-            return self._keys_of(names) or self._prepared.constraints.get(rest.strip("'"), [])
-        for pattern in COLUMNS_IN_MESSAGES:
-            if match := pattern.search(text):
-                found = match[1].removeprefix(f"{self.name}.")
-                names = [name.strip('`" ') for name in found.split(", ")]
-                return self._prepared.constraints.get(found) or self._keys_of(names)
-        return []
-
-    def _keys_of(self, names: Iterable[str]) -> Sequence[str]:
-        keys = {column.name: str(column.key) for column in self.table.columns}
-        return [keys[name] for name in names if name in keys]
-
-    def _missing_references(self, connection: sa.Connection, attempt: Row) -> Sequence[str]:
-        """Find the references to rows that do not exist: SQLite does not tell which."""
-        missing: list[str] = []
-        for constraint in self.table.foreign_key_constraints:
-            try:
-                pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
-            except exc.SQLAlchemyError:
-                continue  # the other table was not described
-            values = [attempt.get(name) for name, _column in pairs]
-            if None in values or DEFAULT in values:
-                continue
-            condition = [c == v for (_name, c), v in zip(pairs, values, strict=True)]
-            if connection.execute(sa.select(sa.literal(1)).where(*condition)).first() is None:
-                missing.extend(name for name, _column in pairs)
-        return missing
+        deed = Deed(self._prepared, action, {} if attempt is None else attempt)
+        return session(self.engine, self._transaction, deed)
 
 
 #: What `TableModel.restrict` must not take over.
@@ -631,13 +557,6 @@ _PREPARED = {name for name, value in vars(TableModel).items() if isinstance(valu
 #: Kinds whose values every database can put in order.
 _SORTABLE = {"text", "integer", "float", "decimal", "boolean", "date", "datetime", "time", "uuid",
              "enum"}  # fmt: skip
-
-
-def _file_of(engine: sa.Engine) -> str | None:
-    """Give the path of a SQLite database that is an ordinary file."""
-    path = engine.url.database or ":memory:"
-    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
-    return os.path.abspath(path) if ordinary else None
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:

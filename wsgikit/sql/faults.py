@@ -1,12 +1,29 @@
 """A database's errors: what they mean, by its own code, and which columns they speak of."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import exc
 
-from wsgikit.model import ConflictError, FieldError, ModelError, ValidationError
+from wsgikit.model import (
+    DEFAULT,
+    ConflictError,
+    DeniedError,
+    FieldError,
+    ModelError,
+    RetryError,
+    Row,
+    StoreError,
+    UnavailableError,
+    ValidationError,
+)
+from wsgikit.sql.statements import Statements
+
+#: The verbs that write nothing.
+READING = frozenset({"list", "retrieve"})
 
 CONVERSION_ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, exc.DBAPIError)
 
@@ -56,10 +73,11 @@ FAULTS: dict[str, str] = {
     "SQLITE_TOOBIG": "length",
     "SQLITE_BUSY": "busy",
     "SQLITE_BUSY_RECOVERY": "busy",
-    "SQLITE_BUSY_SNAPSHOT": "busy",
+    "SQLITE_BUSY_SNAPSHOT": "undone",
     "SQLITE_BUSY_TIMEOUT": "busy",
     "SQLITE_LOCKED": "busy",
     "SQLITE_LOCKED_SHAREDCACHE": "busy",
+    "SQLITE_INTERRUPT": "slow",
     "SQLITE_CANTOPEN": "away",
     "SQLITE_FULL": "away",
     "SQLITE_IOERR": "away",
@@ -79,9 +97,11 @@ FAULTS: dict[str, str] = {
     "22003": "range",
     "22008": "range",
     "22": "type",
+    "40001": "undone",
+    "40P01": "undone",
     "40": "busy",
     "55P03": "busy",
-    "57014": "busy",
+    "57014": "slow",
     "57": "away",
     "08": "away",
     "53": "away",
@@ -110,8 +130,10 @@ FAULTS: dict[str, str] = {
     "1366": "type",
     "1292": "type",
     "1205": "busy",
-    "1213": "busy",
-    "1969": "busy",
+    "1020": "undone",
+    "1213": "undone",
+    "1317": "slow",
+    "1969": "slow",
     "1040": "away",
     "1044": "away",
     "1045": "away",
@@ -154,3 +176,108 @@ COLUMNS_IN_MESSAGES = tuple(
         r"column `[^`]*`\.`[^`]*`\.`(.+?)`",
     )
 )
+
+#: What the rest means.  It is all undone, since the transaction is.
+_FAILURES: dict[str, Callable[[], ModelError]] = {
+    "undone": lambda: RetryError("Others were changing the same; nothing was changed.", 1),
+    "busy": lambda: UnavailableError("The database is busy; nothing was changed.", 1),
+    "slow": lambda: UnavailableError("The database took too long; nothing was changed."),
+    "lost": lambda: RetryError("The connection was lost; nothing was changed.", 1),
+    "unknown": lambda: UnavailableError(
+        "The connection was lost while saving: it may or may not be saved."
+    ),
+    "away": lambda: UnavailableError("The database cannot be reached, or has no such table."),
+    "denied": lambda: DeniedError("The database does not allow this."),
+    "": lambda: StoreError("The database failed."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a model was doing, to tell what an error means.
+
+    Attributes:
+        prepared: The table, and the columns that exist for the client.
+        action: The verb, which tells what a violated foreign key means.
+        attempt: The row as it was to be stored, which tells which reference is missing.
+    """
+
+    prepared: Statements
+    action: str
+    attempt: Row = field(default_factory=dict)
+
+    def explain(
+        self, error: exc.DBAPIError, connection: sa.Connection, *, ending: bool = False
+    ) -> ModelError:
+        """Give the model's error for a database's.
+
+        Args:
+            error: What the database said.
+            connection: Where.  SQLite is asked which reference is missing.
+            ending: Whether it said so when the transaction was to be committed.
+        """
+        code, text = code_of(error)
+        state_class = code[:2] if len(code) == 5 else ""  # of an SQLSTATE
+        kind = FAULTS.get(code) or FAULTS.get(state_class) or guess(error, text)
+        if kind == "reference" and self.action == "delete":
+            kind = "in_use"
+        if kind in REFUSALS and self.action not in READING:
+            return self._refuse(kind, error, text, connection)
+        if error.connection_invalidated:
+            kind = "unknown" if ending else "lost"
+        return _FAILURES.get(kind, _FAILURES[""])()
+
+    def _refuse(
+        self, kind: str, error: exc.DBAPIError, text: str, connection: sa.Connection
+    ) -> ModelError:
+        refusal, message = REFUSALS[kind]
+        names = self._names_in(kind, error, text)
+        if kind == "reference" and not names and self.prepared.dialect == "sqlite":
+            names = self._missing_references(connection)
+        visible = [name for name in names if name in self.prepared.by_name] or [""]
+        return refusal([FieldError(name, kind, message) for name in visible])
+
+    def _names_in(self, kind: str, error: exc.DBAPIError, text: str) -> Sequence[str]:
+        """Find the columns that an error speaks of."""
+        if kind == "in_use":
+            return []
+        table, constraints = self.prepared.table, self.prepared.constraints
+        diagnosis = getattr(error.orig, "diag", None)
+        if diagnosis is not None:
+            if diagnosis.table_name not in (None, table.name):
+                return []  # of another table, written in the same transaction
+            text = diagnosis.message_detail or ""
+            if diagnosis.column_name:
+                return self._keys_of([diagnosis.column_name])
+            if diagnosis.constraint_name in constraints:
+                return constraints[diagnosis.constraint_name]
+        if self.prepared.dialect == "sqlite":
+            _, _, rest = text.partition(": ")
+            names = [name.removeprefix(f"{table.name}.") for name in rest.split(", ")]
+            return self._keys_of(names) or constraints.get(rest.strip("'"), [])
+        for pattern in COLUMNS_IN_MESSAGES:
+            if match := pattern.search(text):
+                found = match[1].removeprefix(f"{table.name}.")
+                names = [name.strip('`" ') for name in found.split(", ")]
+                return constraints.get(found) or self._keys_of(names)
+        return []
+
+    def _keys_of(self, names: Iterable[str]) -> Sequence[str]:
+        keys = {column.name: str(column.key) for column in self.prepared.table.columns}
+        return [keys[name] for name in names if name in keys]
+
+    def _missing_references(self, connection: sa.Connection) -> Sequence[str]:
+        """Find the references to rows that do not exist: SQLite does not tell which."""
+        missing: list[str] = []
+        for constraint in self.prepared.table.foreign_key_constraints:
+            try:
+                pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
+            except exc.SQLAlchemyError:
+                continue  # the other table was not described
+            values = [self.attempt.get(name) for name, _column in pairs]
+            if None in values or DEFAULT in values:
+                continue
+            condition = [c == v for (_name, c), v in zip(pairs, values, strict=True)]
+            if connection.execute(sa.select(sa.literal(1)).where(*condition)).first() is None:
+                missing.extend(name for name, _column in pairs)
+        return missing

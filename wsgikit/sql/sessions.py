@@ -1,0 +1,304 @@
+"""Transactions: how a `TableModel` opens, guards and ends one.
+
+Every verb runs in a `Session`, which gives it a connection, and turns what the database says
+into the model's errors.  Alone, a verb has a transaction of its own; in a model that is bound to
+one (`TableModel.transaction`), it shares that.
+
+1. *Reading.*  One statement needs no transaction of ours.  Several that belong together get one
+   snapshot: ``READ ONLY`` and ``REPEATABLE READ`` on PostgreSQL, ``WITH CONSISTENT SNAPSHOT`` on
+   MariaDB, a deferred ``BEGIN`` on SQLite.
+2. *Writing.*  SQLite's one write lock is taken at once (``BEGIN IMMEDIATE``): a lock that is
+   taken after reading can be refused, since others wrote in between.
+3. *Failing.*  What failed inside a transaction cannot be committed any more, even if somebody
+   caught the error, for PostgreSQL would not commit it either.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from wsgikit.model import ConflictError, FieldError, ModelError, StoreError, UnavailableError
+from wsgikit.sql.faults import READING, REFUSALS, Deed
+
+
+class Transaction:
+    """One transaction, from a connection's way out of the pool to its way back.
+
+    Args:
+        engine: Where.
+        deed: What it is for, until a verb says more.
+        read_only: Whether nothing is to be written.
+        snapshot: Whether all statements are to see the same; a single one does anyway.
+        rollback: Whether to undo everything at the end, after all checks that a commit makes.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        deed: Deed,
+        *,
+        read_only: bool = False,
+        snapshot: bool = False,
+        rollback: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.deed = deed
+        self.read_only = read_only
+        self.snapshot = snapshot
+        self.rollback = rollback
+        #: Whether a verb is in the middle of writing: what it did must be undone if it fails.
+        self.writing = False
+        #: Why nothing of this can be committed.
+        self.failure: ModelError | None = None
+        self.connection: sa.Connection
+
+    def __enter__(self) -> "Transaction":
+        require_file(self.engine)
+        try:
+            self.connection = self.engine.connect()
+        except exc.TimeoutError as error:
+            raise UnavailableError("All database connections are busy.", 1) from error
+        except exc.DBAPIError as error:
+            raise UnavailableError("The database cannot be reached.") from error
+        try:
+            self._begin()
+        except exc.SQLAlchemyError as error:
+            explained = self.explain(error)
+            _close(self.connection)
+            raise explained from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._end()
+        finally:
+            _close(self.connection)
+
+    def require_sound(self) -> None:
+        """Refuse to go on after a failure that somebody caught."""
+        if self.failure is not None:
+            raise self.failure
+
+    def explain(self, error: exc.SQLAlchemyError, *, ending: bool = False) -> ModelError:
+        """Give the model's error for one of SQLAlchemy's."""
+        if isinstance(error, exc.DBAPIError):
+            return self.deed.explain(error, self.connection, ending=ending)
+        return StoreError("The database failed.")
+
+    def _begin(self) -> None:
+        if not self.read_only:
+            _BEGIN_WRITING.get(self.engine.dialect.name, _begin)(self.connection)
+        elif self.snapshot:
+            _BEGIN_READING.get(self.engine.dialect.name, _begin_snapshot)(self.connection)
+
+    def _end(self) -> None:
+        self.require_sound()
+        if self.read_only:
+            return
+        try:
+            if self.rollback:
+                _CHECKS.get(self.engine.dialect.name, _check_nothing)(self.connection)
+            else:
+                self.connection.commit()
+        except exc.SQLAlchemyError as error:
+            raise self.explain(error, ending=True) from error
+
+    @contextmanager
+    def nested(self, *, rollback: bool = False) -> Iterator[None]:
+        """Make what follows a part that can be undone alone (a savepoint)."""
+        self.require_sound()
+        savepoint = self.connection.begin_nested()
+        try:
+            yield
+            self.require_sound()
+        except UnavailableError as error:
+            # The database has undone everything, or is gone, and the savepoint with it.
+            self.failure = error
+            raise
+        except BaseException:
+            savepoint.rollback()
+            self.failure = None
+            raise
+        if rollback:
+            savepoint.rollback()
+        else:
+            savepoint.commit()
+
+
+class Session:
+    """A verb in a transaction: gives the connection, and explains errors.
+
+    Args:
+        transaction: The transaction.
+        deed: What the verb does.
+        own: Whether the transaction is the verb's own, and begins and ends with it.
+    """
+
+    def __init__(self, transaction: Transaction, deed: Deed, *, own: bool) -> None:
+        self.transaction = transaction
+        self.deed = deed
+        self.own = own
+
+    def __enter__(self) -> sa.Connection:
+        transaction = self.transaction
+        if self.own:
+            transaction.__enter__()
+        else:
+            transaction.require_sound()
+        transaction.deed = self.deed
+        transaction.writing = False
+        return transaction.connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        explained = error
+        if isinstance(error, exc.SQLAlchemyError):
+            explained = self._explain(error)
+        if self.own:
+            self.transaction.__exit__(kind, explained, trace)
+        elif isinstance(explained, ModelError) and (
+            explained is not error or self.transaction.writing
+        ):
+            self.transaction.failure = explained
+        if explained is not None and explained is not error:
+            raise explained from error
+
+    def _explain(self, error: exc.SQLAlchemyError) -> ModelError:
+        try:
+            return self.transaction.explain(error)
+        except exc.SQLAlchemyError as another:
+            return self.transaction.explain(another)
+
+
+def session(engine: sa.Engine, within: Transaction | None, deed: Deed) -> Session:
+    """Give the session of a verb: in a transaction, or in one of its own."""
+    if within is not None:
+        return Session(within, deed, own=False)
+    return Session(Transaction(engine, deed, read_only=deed.action in READING), deed, own=True)
+
+
+def _close(connection: sa.Connection) -> None:
+    """Give a connection back, and undo what was not committed."""
+    try:
+        connection.close()
+    except exc.SQLAlchemyError:
+        # It cannot even be rolled back: it is dead, and so is its transaction.
+        connection.invalidate()
+        connection.close()
+
+
+# -- SQLite's file -----------------------------------------------------------------------
+
+
+def require_file(engine: sa.Engine) -> None:
+    """Notice that a SQLite file is gone, which open connections do not.
+
+    They would go on with what nobody else sees any more, and a new one would make an empty
+    file.
+    """
+    path = _file_of(engine)
+    if path is not None and not os.path.exists(path):
+        engine.dispose()
+        raise UnavailableError("The database file is not there.")
+
+
+def _file_of(engine: sa.Engine) -> str | None:
+    """Give the path of a SQLite database that is an ordinary file."""
+    path = engine.url.database or ":memory:"
+    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
+    return os.path.abspath(path) if ordinary else None
+
+
+# -- how each database begins, and what it checks at the end -------------------------------
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.begin()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Take SQLite's one write lock, whatever way the engine begins transactions."""
+    raw: Any = connection.connection.dbapi_connection
+    shared = raw.in_transaction
+    connection.begin()
+    if shared:
+        # One connection for all (in memory), and in the middle of something.  Should a lock be
+        # needed later and others have written since, SQLite refuses it.
+        return
+    if raw.in_transaction:
+        connection.exec_driver_sql("ROLLBACK")  # what the engine's own events began
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _read_sqlite(connection: sa.Connection) -> None:
+    connection.begin()
+    raw: Any = connection.connection.dbapi_connection
+    if not raw.in_transaction:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _read_postgresql(connection: sa.Connection) -> None:
+    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    connection.begin()
+
+
+def _begin_snapshot(connection: sa.Connection) -> None:
+    connection.begin()
+    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+_BEGIN_WRITING = {"sqlite": _begin_sqlite}
+_BEGIN_READING = {"sqlite": _read_sqlite, "postgresql": _read_postgresql}
+
+
+def _check_postgresql(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def _check_sqlite(connection: sa.Connection) -> None:
+    """Find references that a commit would refuse.
+
+    SQLite counts them, but does not tell.  So those are looked for that are there now, and are
+    not there without this transaction.
+    """
+    if not _may_be_deferred(connection):
+        return
+    now = _broken_references(connection)
+    if now:
+        connection.exec_driver_sql("ROLLBACK")
+        if now - _broken_references(connection):
+            raise ConflictError([FieldError("", "reference", REFUSALS["reference"][1])])
+
+
+def _may_be_deferred(connection: sa.Connection) -> bool:
+    ask = connection.exec_driver_sql
+    if not ask("PRAGMA foreign_keys").scalar():
+        return False
+    described = "SELECT 1 FROM sqlite_master WHERE sql LIKE '%deferred%'"
+    return bool(ask("PRAGMA defer_foreign_keys").scalar() or ask(described).scalar())
+
+
+def _broken_references(connection: sa.Connection) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
+
+
+def _check_nothing(connection: sa.Connection) -> None:
+    """MariaDB checks everything at once."""
+
+
+_CHECKS = {"sqlite": _check_sqlite, "postgresql": _check_postgresql}
