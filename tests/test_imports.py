@@ -35,7 +35,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.model_collection": {
         "wsgikit.collection",
         "wsgikit.media",
-        "wsgikit.model",
+        "wsgikit.model.*",
         "wsgikit.model_collection.*",
         "wsgikit.query",
     },
@@ -51,7 +51,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.scaffold": set(),
     "wsgikit.security": set(),
     "wsgikit.server": set(),
-    "wsgikit.sql": {"wsgikit.sql.*", "wsgikit.model", "wsgikit.query"},
+    "wsgikit.sql": {"wsgikit.sql.*", "wsgikit.model.*", "wsgikit.query"},
     "wsgikit.uri": set(),
     "wsgikit.views": {"wsgikit.media"},
 }
@@ -76,7 +76,7 @@ THEIRS: dict[str, set[str]] = {
         "wsgikit.events",
         "wsgikit.home",
         "wsgikit.media.*",
-        "wsgikit.model_collection",
+        "wsgikit.model_collection.*",
         "wsgikit.openapi",
         "wsgikit.reflect",
         "wsgikit.security",

@@ -26,6 +26,9 @@ request                        method called       with
 ``PUT /people/1``              ``update``          ``(request, id="1")``
 ``PATCH /people/1``            ``patch``           ``(request, id="1")``
 ``DELETE /people/1``           ``delete``          ``(request, id="1")``
+``QUERY /people/``             ``query``           ``(request)``
+``PATCH /people/``             ``bulk_patch``      ``(request)``
+``DELETE /people/``            ``bulk_delete``     ``(request)``
 ``GET /people/;new_form``      ``get_new_form``    ``(request)``
 ``GET /people/1;edit_form``    ``get_edit_form``   ``(request, id="1")``
 ``POST /people/1;comment``     ``post_comment``    ``(request, id="1")``
@@ -58,9 +61,11 @@ from webob.exc import (
 )
 
 from wsgikit.media import (
+    ACCEPT_HEADERS,
     Form,
     Media,
     MediaType,
+    accepted,
     answer,
     asset,
     media_types,
@@ -78,14 +83,17 @@ _PLAIN = {
     "update": (True, "PUT"),
     "patch": (True, "PATCH"),
     "delete": (True, "DELETE"),
+    "query": (False, "QUERY"),  # RFC 10008: safe, like GET, with a body
+    "bulk_patch": (False, "PATCH"),
+    "bulk_delete": (False, "DELETE"),
 }
 # ... or, with a noun, is called prefix_noun, and its signature says where it belongs.
 _PREFIXES = {"get": "GET", "post": "POST", "put": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
-_ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_ORDER = ("GET", "HEAD", "QUERY", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OVERRIDES = ("PUT", "PATCH", "DELETE")
-# RFC 9110 9.2.1
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# RFC 9110 9.2.1, RFC 10008 2
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
 
 # What a form can send that is not text/plain (HTML, "Form submission", enctype).
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -177,6 +185,11 @@ class Collection:
         """The names of the actions that there are."""
         return frozenset(name for methods in self._targets.values() for name in methods.values())
 
+    @property
+    def targets(self) -> Mapping[tuple[bool, str | None], Mapping[str, str]]:
+        """What there is, by whether an id and which noun were given: the action of each method."""
+        return self._targets
+
     @cached_property
     def _targets(self) -> Mapping[_Target, Mapping[str, str]]:
         """For each target: its methods, and the action of each."""
@@ -217,12 +230,21 @@ class Collection:
         if methods is None:
             raise HTTPNotFound("There is nothing at this URL.")
         if environ["REQUEST_METHOD"] == "OPTIONS":
-            return Response(status=204, headerlist=[("Allow", _allow(methods))])
+            return Response(status=204, headerlist=self._options(methods))
         environ["wsgikit.action"] = name = self._action(request, methods)
         result = getattr(self, name)(request, *urlargs, **given)
         if result is None:
             result = {"id": given["id"]} if "id" in given else {}
         return answer(result, request, self.media)
+
+    def _options(self, methods: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Give the headers that say what may be sent here."""
+        lines = [("Allow", _allow(methods))]
+        for method, header in ACCEPT_HEADERS.items():
+            names = accepted(self.media, method) if method in methods else ()
+            if names:
+                lines.append((header, ", ".join(names)))
+        return lines
 
     def _action(self, request: Request, methods: Mapping[str, str]) -> str:
         """Choose the action, and refuse what should not even begin."""

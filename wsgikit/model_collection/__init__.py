@@ -15,27 +15,42 @@ Every action is a method that a subclass can override, calling `super()`.  What 
 refuses becomes a problem response (RFC 9457), or the form again with the messages beside
 the fields.  Nothing about a request is kept on the collection.
 
+How a write flows: the policy narrows the model; the body and the preferences are read; all that
+touches the store happens in one transaction, which is repeated as a whole if others got in its
+way; then what is stored is answered.
+
 It reads `wsgiorg.routing_args` for `id` and `noun`, `wsgikit.url` and `wsgikit.url_for` for
-links, and writes `wsgikit.context`: what a template sees.
+links, and writes what renderers may want to know: `wsgikit.context` (what a template sees),
+`wsgikit.columns` (the fields of the rows), `wsgikit.title`, `wsgikit.label` (the name of the
+field that stands for a row) and `wsgikit.link` (a function from a row to its URL).
+
+The parts: `reading` (bodies), `preferences`, `preconditions`, `patches` and `idempotency` (what
+requests ask for), `writing` (transactions), `links`, `pages` and `refusals` (what answers are
+made of).
 """
 
 import base64
 import hashlib
-import json
 import logging
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from datetime import datetime, time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from webob import Request, Response, exc
 
 from wsgikit.collection import Collection
-from wsgikit.media import Form, Media, MediaType, Upload, media_types, negotiate, problem, respond
+from wsgikit.media import (
+    Form,
+    Media,
+    MediaType,
+    media_types,
+    negotiate,
+    problem,
+    respond,
+)
 from wsgikit.model import (
     ConflictError,
     DeniedError,
@@ -44,20 +59,30 @@ from wsgikit.model import (
     Model,
     ModelError,
     NotFoundError,
+    RetryError,
     Row,
-    Text,
-    UnavailableError,
     ValidationError,
     VersionError,
+    Written,
     decode_key,
-    describe_model,
-    encode_key,
-    immutable,
+    is_empty_filter,
     replacement,
-    row_document,
     to_text,
     version_of,
 )
+from wsgikit.model_collection import links, pages
+from wsgikit.model_collection.patches import apply_patch, merge
+from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
+from wsgikit.model_collection.reading import (
+    PATCH,
+    Sent,
+    content_type,
+    has_form,
+    read_many,
+    read_one,
+)
+from wsgikit.model_collection.refusals import REFUSED, refusal_of
+from wsgikit.model_collection.writing import Creation, Records, transact
 from wsgikit.query import Query, QueryError, parse_query
 
 #: A policy gives what a request may touch of a model; `None`, or an exception, means nothing.
@@ -68,34 +93,10 @@ logger = logging.getLogger("wsgikit")
 #: Stands for an id while the URL around it is made.
 _PLACE = "wsgikit-id"
 
-#: Kinds whose values of this very type are read back from a URL as they are.
-_EXACT = {"text": str, "integer": int}
-
-WRITES = ("create", "update", "patch", "delete")
+WRITES = ("create", "update", "patch", "delete", "bulk_patch", "bulk_delete")
 FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
 
-#: How often a merge into a JSON column is tried again when somebody else writes in between.
-MERGE_TRIES = 30
-
-CHANGED = "Somebody else changed this row in the meantime; nothing was saved."
 EXISTS = "There is such a row already; nothing was saved."
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What a client sent to be stored.
-
-    Attributes:
-        values: By field name, as a model takes them: as JSON spells them, or as `Text`.
-        texts: What was typed, if it was a form.
-        version: The version of the row that the form was made from.
-        from_page: Whether a person waits for a page.
-    """
-
-    values: dict[str, Any]
-    texts: Mapping[str, Any] | None = None
-    version: str | None = None
-    from_page: bool = False
 
 
 class ModelCollection(Collection):
@@ -107,6 +108,12 @@ class ModelCollection(Collection):
         policy: Called with each request and the model; gives the narrower model that the
             request may touch.
         title: What pages call it; by default the model's name.
+        require_match: Whether a change of a row must say which version it is meant for
+            (``If-Match``); it is 428 otherwise.
+        bulk_limit: How many rows a `PATCH` or `DELETE` of the collection may touch by its
+            filter; 0 for no such requests.
+        idempotency: The model of the records that make `POST` safe to send again, see
+            `wsgikit.model_collection.idempotency`.
         allow_cross_origin: As for a `wsgikit.collection.Collection`.
 
     A read-only model has no actions that write, and a collection without HTML no forms.
@@ -119,116 +126,282 @@ class ModelCollection(Collection):
         media: Media,
         policy: Policy | None = None,
         title: str | None = None,
+        require_match: bool = False,
+        bulk_limit: int = 0,
+        idempotency: Any = None,
         allow_cross_origin: bool = False,
     ) -> None:
         self.model = model
         self.policy = policy
-        self._own_key_fields = _key_fields(model)
+        self.require_match = require_match
+        self.bulk_limit = bulk_limit
+        self.records = None if idempotency is None else Records(idempotency)
+        self._own_key_fields = links.key_fields(model)
         self.title = title or str(getattr(model, "name", "")) or "Collection"
         media = [_with_room_for_files(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
         self._pages = tuple(m for m in shown if m.format == "html")
-        self._formats = tuple(m.format for m in shown if m.format != "html")
-        for action in self._missing_actions(model):
+        self._others = tuple(m for m in shown if m.format != "html")
+        self._formats = tuple(m.format for m in self._others)
+        for action in self._missing_actions(model, media):
             setattr(self, action, None)
         super().__init__(media, allow_cross_origin=allow_cross_origin)
 
-    def _missing_actions(self, model: Any) -> Iterable[str]:
+    def _missing_actions(self, model: Any, media: Iterable[MediaType]) -> Iterable[str]:
         if not model.key:
             yield from ("retrieve", *FORMS, *WRITES)
         elif getattr(model, "read_only", False):
             yield from (*FORMS, *WRITES)
         elif not self._pages:
             yield from FORMS
+        if not self.bulk_limit:
+            yield from ("bulk_patch", "bulk_delete")
+        if not any(kind.reads("QUERY") for kind in media if kind.format == "json"):
+            yield "query"
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self.policy is not None:
             start_response = _private(start_response)
         try:
             return super().__call__(environ, start_response)
-        except (ModelError, QueryError) as error:
+        except REFUSED as error:
             response = self.refuse(Request(environ), error)
             return response(environ, start_response)
 
-    # -- actions -----------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------
 
     def list(self, request: Request, **urlvars: Any) -> Any:
-        """Answer one page of rows."""
-        query = parse_query(request.query_string)
+        """Answer one page of rows, or all of them (``limit=all``)."""
+        return self._list(request, parse_query(request.query_string))
+
+    def query(self, request: Request, **urlvars: Any) -> Any:
+        """Answer the same for a query in the body (RFC 10008)."""
+        document = self.parse(request)
+        if not isinstance(document, dict):
+            raise QueryError("", 'The query must be an object, such as {"age__gte": 18}.')
+        request.environ["wsgikit.action"] = "list"
+        return self._list(request, parse_query(request.query_string, document))
+
+    def _list(self, request: Request, query: Query) -> Response:
         model = self.narrow(request)
+        if query.whole:
+            return self._export(request, model, query)
         page = model.list(query)
-        links = {
-            "first": self._page_url(request, None),
-            "prev": self._page_url(request, page.prev) if page.prev else None,
-            "next": self._page_url(request, page.next) if page.next else None,
+        url = self.url(request)
+        found = {
+            "first": links.page_url(request, url, cursor=None),
+            "prev": links.page_url(request, url, cursor=page.prev) if page.prev else None,
+            "next": links.page_url(request, url, cursor=page.next) if page.next else None,
         }
-        self._describe(request, model, {"data": page.data, "count": page.count, **links})
-        value = {"data": page.data, "next": links["next"], "prev": links["prev"]}
+        value: dict[str, Any] = {"data": page.data, "next": found["next"], "prev": found["prev"]}
         if page.count is not None:
-            value["count"] = page.count
-        shown = [f'<{url}>; rel="{rel}"' for rel, url in links.items() if url]
-        return respond(value, request, self.media, headers=[("Link", ", ".join(shown))])
+            value |= {"count": page.count, "count_exact": page.count_exact}
+        fields = self._tell(request, model, query)
+        self._describe(request, model, {"meta": fields, "count": None, **found, **value})
+        if query.fields and negotiate(request, self.media) not in self._pages:
+            value["data"] = [*_projected(page.data, query.fields)]
+        more = self._alternates(request, url)
+        return respond(value, request, self.media, headers=[self._links(request, found, more)])
+
+    def _export(self, request: Request, model: Any, query: Query) -> Response:
+        """Answer all rows as a stream."""
+        if negotiate(request, self.media).format not in links.WHOLE:
+            able = ", ".join(f"format={name}" for name in self._formats if name in links.WHOLE)
+            raise QueryError("limit", f"All rows at once can be had with: {able or 'no format'}.")
+        if query.count:
+            raise QueryError("count", "is of no use where all rows come.")
+        self._tell(request, model, query)
+        rows = model.stream(query)
+        if query.fields:
+            rows = _projected(rows, query.fields)
+        value = {"data": rows, "next": None, "prev": None}
+        return respond(value, request, self.media, headers=[self._links(request, {})])
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
-        model = self._open(request)
+        query = parse_query(request.query_string)
+        if query != Query(fields=query.fields, embed=query.embed):
+            raise QueryError("", "One row takes no parameters but fields, embed and format.")
+        model = self.narrow(request)
         row = model.retrieve(self.key_of(model, id))
         self._check_match(request, model, row)
-        response = self._represent(request, model, row)
-        if _matches(request, response.headers["ETag"]):
+        response = self._represent(request, model, row, query=query)
+        tag = response.headers.get("ETag")
+        if tag is not None and _matches(request, tag):
             # RFC 9110 15.4.5: the headers that a cache needs, and no content.
             kept = ("ETag", "Vary", "Cache-Control")
             headers = [(name, value) for name, value in response.headerlist if name in kept]
             return Response(status=304, headerlist=headers)
         return response
 
+    # -- writing -----------------------------------------------------------------------
+
     def create(self, request: Request, **urlvars: Any) -> Any:
-        """Store a new row."""
+        """Store a new row, or many of them."""
         model = self._open(request)
-        sent = self._read(request)
+        prefer = self._preferences(request)
+        body = self.parse(request)
+        rows = read_many(body)
+        if rows is not None:
+            return self._create_many(request, model, rows, prefer)
+        sent = self._sent(request, body)
         try:
-            row = model.create(sent.values)
+            written, replayed = self._store(request, model, Creation([sent.values]), prefer)
         except (ValidationError, ConflictError) as error:
             if sent.from_page:
                 return self._form(request, model, sent=sent, error=error)
             raise
-        return self._created(request, model, row, sent)
+        return self._created(request, model, written, sent, prefer, replayed)
+
+    def _create_many(
+        self, request: Request, model: Any, rows: Iterable[Any], prefer: Preferences
+    ) -> Response:
+        """Store rows, all or none of them."""
+        offers = self._offers_for_many(request)
+        streamed = not isinstance(rows, Sequence)
+        # Whoever sends a file does not expect all of it to come back, unless they say so.
+        returning = not prefer.minimal if not streamed else prefer.minimal is False
+        creation = Creation(rows, many=True, streamed=streamed, returning=returning)
+        written, replayed = self._store(request, model, creation, prefer)
+        status = 201 if written.created else 200
+        headers = _applied(prefer, "tx", "resolution", "return")
+        headers |= {"Idempotent-Replayed": "true"} if replayed else {}
+        if prefer.minimal:
+            return Response(status=status, headerlist=[*headers.items(), ("Content-Length", "0")])
+        self._tell(request, model, Query())
+        value = {"count": written.count, "created": written.created}
+        return respond([*written.rows] if returning else value, request, offers, status, headers)
+
+    def _store(
+        self, request: Request, model: Any, creation: Creation, prefer: Preferences
+    ) -> tuple[Written, bool]:
+        key = self._key_fields(model)
+        written = creation.store(
+            request,
+            model,
+            prefer,
+            self.records,
+            id_of=lambda row: links.row_id(row, key),
+            find=lambda store, id: store.retrieve(decode_key(id, key)),
+        )
+        return written, creation.replayed
 
     def update(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Replace a row; with ``If-None-Match: *``, make it."""
         model = self._open(request)
-        sent = self._read(request)
+        prefer = self._preferences(request)
+        sent = self._sent(request, self.parse(request))
         key = self.key_of(model, id)
         if request.headers.get("If-None-Match", "").strip() == "*":
-            return self._create_at(request, model, key, sent)
+            return self._create_at(request, model, key, sent, prefer)
         # A form cannot send a file again: no file leaves the stored one.
         kept = set() if sent.texts is None else {"binary"}
         fields = [f for f in model.fields if f.name not in model.key and f.kind not in kept]
-        return self._save(request, model, key, sent, lambda values: replacement(fields, values))
+
+        def write(store: Any) -> Row:
+            version = self._wanted_version(request, store, key, sent)
+            row: Row = store.update(key, replacement(fields, sent.values), version)
+            return row
+
+        return self._save(request, model, key, sent, prefer, write)
 
     def patch(self, request: Request, id: str, **urlvars: Any) -> Any:
-        """Change some fields of a row (RFC 7396)."""
+        """Change some fields of a row (RFC 7396, RFC 6902)."""
         model = self._open(request)
-        sent = self._read(request)
+        prefer = self._preferences(request)
+        body = self.parse(request)
         key = self.key_of(model, id)
-        if any(isinstance(value, dict) for value in sent.values.values()):
-            return self._merge(request, model, key, sent)
-        return self._save(request, model, key, sent, dict)
+        change: Callable[[Row], Mapping[str, Any]] | None = None
+        if content_type(request) == PATCH:
+            sent = Sent({})
+            change = _patcher(body)
+        else:
+            sent = self._sent(request, body)
+            if any(isinstance(value, dict) for value in sent.values.values()):
+                change = _merger(sent.values)
+
+        def write(store: Any) -> Row:
+            version = self._wanted_version(request, store, key, sent)
+            if change is not None:
+                return _change(store, key, version, change)
+            row: Row = store.update(key, sent.values, version)
+            return row
+
+        return self._save(request, model, key, sent, prefer, write)
 
     def delete(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Remove a row."""
         model = self._open(request)
-        sent = self._read(request) if _has_form(request) else Sent({})
+        prefer = self._preferences(request)
+        sent = self._sent(request, self.parse(request)) if has_form(request) else Sent({})
         key = self.key_of(model, id)
+
+        def write(store: Any) -> None:
+            store.delete(key, self._wanted_version(request, store, key, sent))
+
         try:
-            model.delete(key, self._wanted_version(request, model, key, sent))
+            transact(model, write, rollback=prefer.rollback)
         except (ConflictError, VersionError) as error:
             if sent.from_page:
                 return self._form(request, model, key=key, error=error, action=FORMS[2])
             raise
         if sent.from_page:
             return exc.HTTPSeeOther(location=self.url(request))
-        return Response(status=204)
+        return Response(status=204, headerlist=[*_applied(prefer, "tx").items()])
+
+    # -- many rows by a filter ---------------------------------------------------------
+
+    def bulk_patch(self, request: Request, **urlvars: Any) -> Any:
+        """Change some fields of all rows that the filter selects."""
+        model, query = self._select(request)
+        sent = self._sent(request, self.parse(request))
+        merged = [name for name, value in sent.values.items() if isinstance(value, dict)]
+        if merged:
+            message = "An object is merged into one row at a time."
+            raise ValidationError([FieldError(name, "type", message) for name in merged])
+        limit = self.bulk_limit
+        return self._count_of(
+            request, model, lambda store: store.update_where(query, sent.values, limit)
+        )
+
+    def bulk_delete(self, request: Request, **urlvars: Any) -> Any:
+        """Remove all rows that the filter selects."""
+        model, query = self._select(request)
+        limit = self.bulk_limit
+        return self._count_of(request, model, lambda store: store.delete_where(query, limit))
+
+    def _select(self, request: Request) -> tuple[Any, Query]:
+        """Give the model and the query of a write that a filter directs.
+
+        Raises:
+            QueryError: If it has no filter, or one without a value: a mistake must not mean
+                all rows.  Who means these says so, with ``limit=all``.
+        """
+        query = parse_query(request.query_string)
+        if replace(query, filter=Query().filter, search="", whole=False) != Query():
+            raise QueryError("", "A write of many rows takes a filter, q and limit=all only.")
+        if is_empty_filter(query):
+            raise QueryError("", "A filter without a value selects nothing to write to.")
+        if not (query.narrows or query.whole):
+            raise QueryError("", "Give a filter; or limit=all, if all rows are meant.")
+        return self.narrow(request), replace(query, whole=False)
+
+    def _count_of(self, request: Request, model: Any, work: Callable[[Any], int]) -> Response:
+        prefer = self._preferences(request)
+        offers = self._offers_for_many(request)
+
+        def write(store: Any) -> int:
+            if not hasattr(store, "update_where"):
+                raise DeniedError("This store writes one row at a time.")
+            return work(store)
+
+        count = transact(model, write, rollback=prefer.rollback)
+        headers = _applied(prefer, "tx", "return")
+        if prefer.minimal:
+            return Response(status=204, headerlist=[*headers.items()])
+        return respond({"count": count}, request, offers, headers=headers)
+
+    # -- forms -------------------------------------------------------------------------
 
     def get_new_form(self, request: Request, **urlvars: Any) -> Any:
         """Answer the form for a new row."""
@@ -246,38 +419,7 @@ class ModelCollection(Collection):
         model = self._open(request)
         return self._form(request, model, key=self.key_of(model, id), action=FORMS[2])
 
-    def get_schema(self, request: Request, **urlvars: Any) -> Any:
-        """Answer the JSON Schema of a row."""
-        if "id" in urlvars:
-            raise exc.HTTPNotFound()
-        model = self._open(request)
-        id = request.host_url + self.url(request, noun="schema")
-        body = json.dumps(row_document(model, id, self.title)).encode()
-        tag = base64.urlsafe_b64encode(hashlib.blake2b(body, digest_size=15).digest())
-        headers = [
-            ("Content-Type", "application/schema+json"),
-            ("Content-Length", str(len(body))),
-            ("ETag", f'"{tag.decode("ascii")}"'),
-        ]
-        return Response(headerlist=headers, app_iter=[body], conditional_response=True)
-
-    def describe(self, request: Request | None = None) -> dict[str, Any]:
-        """Describe what is served as plain data, see `wsgikit.model.describe_model`.
-
-        Args:
-            request: Whose policy narrows the description; without one, all is described.
-
-        Raises:
-            HTTPForbidden: If the policy says no.
-        """
-        model = self.model if request is None else self.narrow(request)
-        actions = set(self.actions)
-        if getattr(model, "read_only", False):
-            actions -= {*WRITES, *FORMS}
-        formats = [kind.format for kind in self.media if kind.renderer is not None]
-        return describe_model(model, title=self.title, actions=actions, formats=formats)
-
-    # -- what actions share ----------------------------------------------------------------
+    # -- what actions share ------------------------------------------------------------
 
     def narrow(self, request: Request) -> Any:
         """Give the model as far as the policy lets this request see it.
@@ -308,7 +450,7 @@ class ModelCollection(Collection):
         return decode_key(to_text(id) or "", self._key_fields(model))
 
     def _key_fields(self, model: Any) -> Sequence[Field]:
-        return self._own_key_fields if model is self.model else _key_fields(model)
+        return self._own_key_fields if model is self.model else links.key_fields(model)
 
     def _open(self, request: Request) -> Any:
         """Give the narrowed model for an action that takes no query.
@@ -317,60 +459,99 @@ class ModelCollection(Collection):
             QueryError: If there is one: who sends `DELETE /people/7?age=3` means something else.
         """
         if request.query_string and parse_query(request.query_string) != Query():
-            raise QueryError("", "Only a list has pages.")
+            raise QueryError("", "Only a list takes a query.")
         return self.narrow(request)
 
-    def _read(self, request: Request) -> "Sent":
-        """Read the body.
+    def _sent(self, request: Request, body: Any) -> Sent:
+        from_page = isinstance(body, Form) and negotiate(request, self.media) in self._pages
+        return read_one(body, from_page=from_page)
+
+    def _preferences(self, request: Request) -> Preferences:
+        return parse_preferences(request.headers.get("Prefer", ""))
+
+    def _offers_for_many(self, request: Request) -> Sequence[MediaType]:
+        """Give the media types that answer a write of many rows: programs ask for those.
 
         Raises:
-            ValidationError: If it is no JSON object.
+            HTTPNotAcceptable: If none will do; nothing was written yet.
         """
-        body = self.parse(request)
-        if isinstance(body, Form):
-            version = body.get("_version")
-            if not isinstance(version, str | None):
-                raise exc.HTTPBadRequest("The form has more than one _version.")
-            names = {_unescape(name): value for name, value in body.items() if name != "_version"}
-            from_page = negotiate(request, self.media) in self._pages
-            values = {name: _typed_value(value) for name, value in names.items()}
-            return Sent(values, names, version, from_page)
-        if not isinstance(body, dict):
-            message = "The body must be an object, from field names to values."
-            raise ValidationError([FieldError("", "type", message)])
-        return Sent(body)
+        try:
+            negotiate(request, self._others)
+        except (exc.HTTPNotAcceptable, ValueError):
+            negotiate(request, self.media)
+            return self.media
+        return self._others
 
-    def _represent(self, request: Request, model: Any, row: Row, status: int = 200) -> Response:
+    # -- answers -----------------------------------------------------------------------
+
+    def _represent(
+        self,
+        request: Request,
+        model: Any,
+        row: Row,
+        status: int = 200,
+        *,
+        query: Query = Query(),  # noqa: B008  it is immutable
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """Answer a row, with its ETag."""
         request.environ["wsgikit.action"] = "retrieve"
-        self._describe(request, model, {"row": row})
-        response = respond(row, request, self.media, status=status)
-        response.headers["ETag"] = self._tag(model, row, response)
+        fields = self._tell(request, model, query)
+        shown = _embedded(row, query.embed, model)
+        self._describe(request, model, {"meta": fields, "row": shown})
+        if query.fields and negotiate(request, self.media) not in self._pages:
+            (shown,) = _projected([shown], query.fields)
+        lines = [self._links(request, {}), *(headers or {}).items()]
+        response = respond(shown, request, self.media, status=status, headers=lines)
+        plain = response.content_type == "application/json" and query == Query()
+        if plain or request.method != "HEAD":
+            response.headers["ETag"] = self._tag(model, row, None if plain else response.body)
         return response
 
-    def _tag(self, model: Any, row: Row, response: Response | None = None) -> str:
+    def _tag(self, model: Any, row: Row, body: bytes | None = None) -> str:
         """Give the ETag of a representation of a row.
 
         JSON is a function of the row alone.  Any other representation may depend on more (a
         template, the label of another row), so a digest of its bytes is part of its tag.
         """
         tag = _spell_version(model, row)
-        if response is not None and response.content_type != "application/json":
-            digest = hashlib.blake2b(response.body, digest_size=9).digest()
+        if body is not None:
+            digest = hashlib.blake2b(body, digest_size=9).digest()
             tag += "." + base64.urlsafe_b64encode(digest).decode("ascii")
         return f'"{tag}"'
 
-    def _created(self, request: Request, model: Any, row: Row, sent: "Sent") -> Response:
-        url = self._row_url(request, model, row)
+    def _created(
+        self,
+        request: Request,
+        model: Any,
+        written: Written,
+        sent: Sent,
+        prefer: Preferences,
+        replayed: bool = False,
+    ) -> Response:
+        """Answer the one row that was written."""
+        row = written.rows[0] if written.rows else None
+        url = None if row is None else self._row_url(request, model, row)
         if sent.from_page:
             return exc.HTTPSeeOther(location=url or self.url(request))
-        response = self._represent(request, model, row, 201)
-        if url is not None:
-            response.headers["Location"] = url
-        return response
+        headers = _applied(prefer, "tx", "resolution", "return")
+        headers |= {"Idempotent-Replayed": "true"} if replayed else {}
+        if url is not None and not prefer.rollback:
+            headers["Location"] = url
+        status = 201 if written.created else 200
+        if prefer.minimal or row is None:
+            headers |= {"Content-Length": "0"}
+            headers |= {} if row is None else {"ETag": self._tag(model, row)}
+            return Response(status=status, headerlist=[*headers.items()])
+        return self._represent(request, model, row, status, headers=headers)
 
     def _create_at(
-        self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent"
+        self,
+        request: Request,
+        model: Any,
+        key: tuple[Any, ...],
+        sent: Sent,
+        prefer: Preferences,
     ) -> Response:
         """Create the row of this key, and no other (RFC 9110 13.1.2)."""
         given = dict(zip(model.key, key, strict=True))
@@ -379,12 +560,16 @@ class ModelCollection(Collection):
             if name in sent.values and not fields[name].same(value, sent.values[name]):
                 message = "Is not the key in the URL."
                 raise ValidationError([FieldError(name, "read_only", message)])
+
+        def write(store: Any) -> Row:
+            _refuse_existing(store, key)
+            row: Row = store.create({**sent.values, **given})
+            return row
+
         try:
-            return self._refuse_version(request, model.retrieve(key), EXISTS)
-        except NotFoundError:
-            pass
-        try:
-            row = model.create({**sent.values, **given})
+            row = transact(model, write, rollback=prefer.rollback)
+        except VersionError as error:
+            return self._refuse_version(request, error.row, EXISTS)
         except ConflictError:
             # Perhaps somebody else was faster; if it is about another field, that is told.
             try:
@@ -392,20 +577,20 @@ class ModelCollection(Collection):
             except NotFoundError:
                 pass
             raise
-        return self._created(request, model, row, sent)
+        return self._created(request, model, Written(1, 1, (row,)), sent, prefer)
 
     def _save(
         self,
         request: Request,
         model: Any,
         key: tuple[Any, ...],
-        sent: "Sent",
-        complete: Callable[[dict[str, Any]], dict[str, Any]],
+        sent: Sent,
+        prefer: Preferences,
+        write: Callable[[Any], Row],
     ) -> Response:
         """Change a row, and answer what is stored then."""
-        version = self._wanted_version(request, model, key, sent)
         try:
-            row = model.update(key, complete(sent.values), version)
+            row = transact(model, write, rollback=prefer.rollback)
         except (ValidationError, ConflictError, VersionError) as error:
             if sent.from_page:
                 return self._form(request, model, key=key, sent=sent, error=error)
@@ -414,47 +599,43 @@ class ModelCollection(Collection):
             return exc.HTTPSeeOther(
                 location=self._row_url(request, model, row) or self.url(request)
             )
-        return self._represent(request, model, row)
+        headers = _applied(prefer, "tx", "return")
+        if prefer.minimal:
+            headers["ETag"] = self._tag(model, row)
+            return Response(status=204, headerlist=[*headers.items()])
+        return self._represent(request, model, row, headers=headers)
 
-    def _merge(self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent") -> Response:
-        """Merge objects into JSON columns: into the very version that they were merged with."""
-        version = self._wanted_version(request, model, key, sent)
-        for _ in range(MERGE_TRIES):
-            row = model.retrieve(key)
-            if version is not None and version != _version(model, row):
-                raise VersionError(row)
-            values = {
-                name: merge(row.get(name), value) if isinstance(value, dict) else value
-                for name, value in sent.values.items()
-            }
-            try:
-                saved = model.update(key, values, _version(model, row))
-            except VersionError:
-                continue
-            return self._represent(request, model, saved)
-        raise UnavailableError("Others change this row all the time; nothing was saved.", 1)
-
-    # -- preconditions (RFC 9110 13) -----------------------------------------------------------
+    # -- preconditions (RFC 9110 13) ---------------------------------------------------
 
     def _wanted_version(
-        self, request: Request, model: Any, key: tuple[Any, ...], sent: "Sent"
+        self, request: Request, store: Any, key: tuple[Any, ...], sent: Sent
     ) -> str | None:
         """Give the version that a write is meant for; `None` for any.
 
-        The model compares it once more, in the transaction that writes.
+        The model compares it once more, in the statement that writes.
         """
         if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
+            if self.require_match and sent.version is None:
+                store.retrieve(key)  # 404 comes first
+                raise exc.HTTPPreconditionRequired("Say with If-Match which version you mean.")
             return sent.version
-        row = model.retrieve(key)
-        self._check_match(request, model, row)
-        if _matches(request, self._tag(model, row)):
+        row = self._current(request, store, key)
+        self._check_match(request, store, row)
+        if _matches(request, self._tag(store, row)):
             raise VersionError(row)
-        return sent.version or self._matched_version(request, model, row)
+        if sent.version is not None or request.headers.get("If-Match", "*").strip() == "*":
+            return sent.version
+        return _version(store, row)
 
-    def _matched_version(self, request: Request, model: Any, row: Row) -> str | None:
-        if request.headers.get("If-Match", "*").strip() == "*":
-            return None
-        return _version(model, row)
+    def _current(self, request: Request, store: Any, key: tuple[Any, ...]) -> Row:
+        try:
+            row: Row = store.retrieve(key)
+        except NotFoundError:
+            # RFC 9110 13.1.1: where there is nothing, no version of it matches.
+            if "If-Match" in request.headers and request.environ["wsgikit.action"] == "update":
+                raise exc.HTTPPreconditionFailed("There is no such row.") from None
+            raise
+        return row
 
     def _check_match(self, request: Request, model: Any, row: Row) -> None:
         """Refuse a request whose If-Match names no current version (RFC 9110 13.1.1)."""
@@ -466,54 +647,51 @@ class ModelCollection(Collection):
         if _spell_version(model, row) not in versions:
             raise VersionError(row)
 
-    # -- refusals --------------------------------------------------------------------------------
+    # -- refusals ----------------------------------------------------------------------
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """Turn what the model refused into a response.
 
         Args:
             request: The request.
-            error: A `ModelError` or `QueryError`.
+            error: A `ModelError`, or a mistake in the query or the body.
         """
-        if isinstance(error, ValidationError):
-            detail = "Some values cannot be stored." if error.errors else str(error)
-            members = {"errors": _listed(error.errors)}
-            return problem(request, exc.HTTPUnprocessableEntity(detail), self.media, **members)
-        if isinstance(error, ConflictError):
-            members = {"errors": _listed(error.errors)}
-            detail = " ".join(dict.fromkeys(e.detail for e in error.errors))
-            return problem(request, exc.HTTPConflict(detail), self.media, **members)
-        if isinstance(error, QueryError):
-            where = {"parameter": error.parameter, "detail": error.detail}
-            members = {"errors": [where]} if error.parameter else {}
-            return problem(request, exc.HTTPBadRequest(str(error)), self.media, **members)
         if isinstance(error, VersionError):
-            return self._refuse_version(request, error.row, CHANGED)
-        if isinstance(error, NotFoundError):
-            return problem(request, exc.HTTPNotFound("There is no such row."), self.media)
-        if isinstance(error, DeniedError):
-            return problem(request, exc.HTTPForbidden(str(error)), self.media)
-        return self._refuse_failure(request, error)
+            return self._refuse_version(request, error.row, pages.CHANGED)
+        refusal, members = refusal_of(error)
+        return problem(request, refusal, self.media, **members)
 
     def _refuse_version(self, request: Request, row: Row, detail: str) -> Response:
         response = problem(request, exc.HTTPPreconditionFailed(detail), self.media)
         response.headers["ETag"] = self._tag(self.model, row)
         return response
 
-    def _refuse_failure(self, request: Request, error: Exception) -> Response:
-        """Answer that the store failed; what happened is in the log, under an id."""
-        id = secrets.token_hex(6)
-        known = isinstance(error, UnavailableError)
-        # A database that is away needs no traceback a request.
-        logger.error("%s: %s (%s)", id, error, error.__cause__, exc_info=None if known else error)
-        if isinstance(error, UnavailableError):
-            refusal: exc.WSGIHTTPException = exc.HTTPServiceUnavailable(str(error))
-            refusal.headers["Retry-After"] = str(error.retry_after)
-        else:
-            refusal = exc.HTTPInternalServerError("The store failed; the log knows more.")
-        return problem(request, refusal, self.media, id=id)
+    # -- what renderers are told -------------------------------------------------------
 
-    # -- pages -------------------------------------------------------------------------------------
+    def _tell(self, request: Request, model: Any, query: Query) -> Sequence[Field]:
+        """Tell all renderers about the rows; give the fields that are shown, in order."""
+        known = {field.name: field for field in model.fields}
+        fields = tuple(known[name] for name in query.fields or known)
+        request.environ["wsgikit.columns"] = fields
+        request.environ["wsgikit.title"] = self.title
+        request.environ["wsgikit.label"] = getattr(model, "label", None)
+        request.environ["wsgikit.link"] = lambda row: self._row_url(request, model, row)
+        return fields
+
+    def _links(
+        self, request: Request, found: Mapping[str, str | None], more: Iterable[str] = ()
+    ) -> tuple[str, str]:
+        return links.header(
+            {
+                **found,
+                "describedby": links.attempt(self.url, request, noun="schema"),
+                "service-desc": links.named_url(request, "openapi"),
+            },
+            more,
+        )
+
+    def _alternates(self, request: Request, url: str) -> Sequence[str]:
+        return links.alternates(request, url, [(m.format, m.name) for m in self._others])
 
     def _form(
         self,
@@ -538,26 +716,12 @@ class ModelCollection(Collection):
         if getattr(model, "read_only", False):
             raise DeniedError("It is read-only.")
         row = None if key is None else model.retrieve(key)
-        action = action or (FORMS[0] if row is None else FORMS[1])
-        request.environ["wsgikit.action"] = action
-        fields = _form_fields(model, row)
-        stored = {f.name: form_text(f.default if row is None else row[f.name]) for f in fields}
-        typed = {} if sent is None or sent.texts is None else sent.texts
-        texts = stored | {name: _shown(value) for name, value in typed.items()}
-        conflict = None
-        if isinstance(error, VersionError):
-            conflict = {n: t for n, t in stored.items() if n in texts and _differ(t, texts[n])}
-        shown = {
-            "row": row,
-            "meta": fields,
-            "values": texts,
-            "errors": _messages(error),
-            "version": None if row is None else _version(model, row),
-            "conflict": conflict,
-            "formats": (),
-        }
+        request.environ["wsgikit.action"] = action or (FORMS[0] if row is None else FORMS[1])
+        typed = None if sent is None else sent.texts
+        shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
+        shown["version"] = None if row is None else _version(model, row)
         self._describe(request, model, shown)
-        return respond(texts, request, self._pages, status=_form_status(error))
+        return respond(shown["values"], request, self._pages, status=pages.form_status(error))
 
     def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
@@ -568,14 +732,13 @@ class ModelCollection(Collection):
             allowed -= {*WRITES, *FORMS}
         request.environ["wsgikit.context"] = {
             "title": self.title,
-            "home": _named_url(request, "home"),
-            "meta": tuple(model.fields),
+            "home": links.named_url(request, "home"),
             "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
             "label": getattr(model, "label", None),
             "formats": self._formats,
             "can": allowed,
             "url": self._url_maker(request, model),
-            "reference": lambda field, value: _reference_url(request, field, value),
+            "reference": lambda field, value: links.reference_url(request, field, value),
             **shown,
         }
 
@@ -586,29 +749,117 @@ class ModelCollection(Collection):
 
         def url(row: Row | None = None, noun: str | None = None) -> str | None:
             if row is None:
-                return _try(self.url, request, noun=noun)
-            id = _row_id(row, key)
+                return links.attempt(self.url, request, noun=noun)
+            id = links.row_id(row, key)
             if id is None:
                 return None
             if noun not in ends:
-                ends[noun] = (_try(self.url, request, id=_PLACE, noun=noun) or "").split(_PLACE)
+                around = links.attempt(self.url, request, id=_PLACE, noun=noun) or ""
+                ends[noun] = around.split(_PLACE)
             # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
             if len(ends[noun]) == 2 and "," not in id:
                 return id.join(ends[noun])
-            return _try(self.url, request, id=id, noun=noun)
+            return links.attempt(self.url, request, id=id, noun=noun)
 
         return url
 
     def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
-        id = _row_id(row, self._key_fields(model))
-        return None if id is None else _try(self.url, request, id=id)
+        id = links.row_id(row, self._key_fields(model))
+        return None if id is None else links.attempt(self.url, request, id=id)
 
-    def _page_url(self, request: Request, cursor: str | None) -> str:
-        kept = [(name, request.GET[name]) for name in ("limit", "format") if request.GET.get(name)]
-        if cursor is not None:
-            kept.append(("cursor", cursor))
-        url = self.url(request)
-        return f"{url}?{urlencode(kept)}" if kept else url
+
+# -- rows as they are shown ------------------------------------------------------------------
+
+
+def _projected(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """Give rows of these fields only; a stream is closed with this one."""
+    try:
+        for row in rows:
+            yield {name: row[name] for name in names}
+    finally:
+        getattr(rows, "close", lambda: None)()
+
+
+def _embedded(row: Row, names: Sequence[str], model: Any) -> Row:
+    """Give a row whose foreign keys are replaced by the rows that they point to."""
+    shown = dict(row)
+    for name in names:
+        follow: Callable[[str], Any] = getattr(model, "follow", lambda name: None)
+        target = follow(name) if name in row else None
+        if target is None:
+            raise QueryError("embed", f"{name[:50]!r} is no column that leads to other rows here.")
+        try:
+            shown[name] = None if row[name] is None else target.retrieve(row[name])
+        except NotFoundError:
+            shown[name] = None
+    return shown
+
+
+# -- changes that depend on the row ------------------------------------------------------------
+
+
+def _change(
+    store: Any,
+    key: tuple[Any, ...],
+    version: str | None,
+    change: Callable[[Row], Mapping[str, Any]],
+) -> Row:
+    """Change a row by what is stored in it, and nobody in between."""
+    row = store.update(key, {}, version)  # in a transaction, it is locked from here
+    try:
+        changed: Row = store.update(key, change(row), _version(store, row))
+    except VersionError as error:
+        # Only a store without transactions comes here.
+        if version is not None:
+            raise
+        detail = "Others change this row all the time; nothing was saved."
+        raise RetryError(detail, 1) from error
+    return changed
+
+
+def _merger(values: Mapping[str, Any]) -> Callable[[Row], Mapping[str, Any]]:
+    """Merge objects into JSON columns (RFC 7396)."""
+
+    def change(row: Row) -> Mapping[str, Any]:
+        return {
+            name: merge(row.get(name), value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
+
+    return change
+
+
+def _patcher(operations: Any) -> Callable[[Row], Mapping[str, Any]]:
+    """Apply a JSON Patch (RFC 6902) to a row as JSON spells it."""
+
+    def change(row: Row) -> Mapping[str, Any]:
+        before = {name: _as_json(value) for name, value in row.items()}
+        after = apply_patch(before, operations)
+        if not isinstance(after, dict):
+            message = "The patch must leave an object."
+            raise ValidationError([FieldError("", "type", message)])
+        removed = {name: None for name in before if name not in after}
+        added = {name: after[name] for name in after if name not in before}
+        changed = {n: after[n] for n in before if n in after and after[n] is not before[n]}
+        return {**removed, **added, **changed}
+
+    return change
+
+
+def _as_json(value: Any) -> Any:
+    plain = value is None or isinstance(value, bool | int | str | list | dict)
+    return value if plain or (isinstance(value, float) and value - value == 0) else to_text(value)
+
+
+def _refuse_existing(store: Any, key: tuple[Any, ...]) -> None:
+    try:
+        row = store.retrieve(key)
+    except NotFoundError:
+        return
+    raise VersionError(row)
+
+
+# -- small things --------------------------------------------------------------------------
 
 
 def _with_room_for_files(kind: MediaType, model: Any) -> MediaType:
@@ -621,51 +872,10 @@ def _with_room_for_files(kind: MediaType, model: Any) -> MediaType:
     return replace(kind, parser=parser)
 
 
-def _key_fields(model: Any) -> Sequence[Field]:
-    fields = {field.name: field for field in model.fields}
-    return [fields[name] for name in model.key]
-
-
-def _row_id(row: Row, key: Sequence[Field]) -> str | None:
-    """Give what names a row in its URL; `None` for a key that no URL can spell."""
-    values = tuple(row[field.name] for field in key)
-    id = encode_key(values) if key else None
-    if all(type(value) is _EXACT.get(field.kind) for field, value in zip(key, values, strict=True)):
-        return id
-    try:
-        # A cell that does not fit its column would be read back as another value, or as none.
-        return id if id is not None and decode_key(id, key) == values else None
-    except NotFoundError:
-        return None
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """Merge a patch into a JSON value (RFC 7396 section 2)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merge(result.get(name), value)
-    return result
-
-
-def _has_form(request: Request) -> bool:
-    name = request.content_type.lower()
-    return name in ("application/x-www-form-urlencoded", "multipart/form-data")
-
-
-def _typed_value(value: Any) -> Any:
-    if isinstance(value, Upload):
-        return value.data
-    return Text(value) if isinstance(value, str) else [_typed_value(item) for item in value]
-
-
-def _unescape(name: str) -> str:
-    """Undo the extra underscore of a control for a column whose name starts with one."""
-    return name[1:] if name.startswith("__") else name
+def _applied(prefer: Preferences, *names: Name) -> dict[str, str]:
+    """Give the `Preference-Applied` header (RFC 7240 3), if there is something to say."""
+    applied = prefer.applied(*names)
+    return {"Preference-Applied": applied} if applied else {}
 
 
 def _version(model: Any, row: Row) -> str:
@@ -676,14 +886,6 @@ def _version(model: Any, row: Row) -> str:
 def _spell_version(model: Any, row: Row) -> str:
     """Write a version so that it can stand in an entity tag, with a dot behind it."""
     return quote(_version(model, row), safe="").replace(".", "%2E")
-
-
-def _try(make: Callable[..., str], *arguments: Any, **options: Any) -> str | None:
-    """Give a URL, or nothing where the template cannot spell it."""
-    try:
-        return make(*arguments, **options)
-    except ValueError:
-        return None
 
 
 def _tags(header: str) -> Sequence[str]:
@@ -718,81 +920,6 @@ def _matches(request: Request, tag: str) -> bool:
     if header.strip() == "*":
         return True
     return tag in [given.removeprefix("W/") for given in _tags(header)]
-
-
-def _listed(errors: Iterable[FieldError]) -> Sequence[dict[str, str]]:
-    """Spell errors as members of a problem; the pointer is RFC 6901's."""
-    return [
-        {
-            "pointer": "/" + e.field.replace("~", "~0").replace("/", "~1") if e.field else "",
-            "code": e.code,
-            "detail": e.detail,
-        }
-        for e in errors
-    ]
-
-
-def _messages(error: ModelError | None) -> dict[str, Sequence[str]]:
-    if isinstance(error, VersionError):
-        return {"": [CHANGED]}
-    messages: dict[str, Any] = {}
-    for item in getattr(error, "errors", ()):
-        messages.setdefault(item.field, []).append(item.detail)
-    return messages
-
-
-def _form_status(error: ModelError | None) -> int:
-    if error is None:
-        return 200
-    if isinstance(error, VersionError):
-        return 412
-    return 409 if isinstance(error, ConflictError) else 422
-
-
-def _form_fields(model: Any, row: Row | None) -> Sequence[Field]:
-    """Give the fields of a form: a new row's key that the store gives is not asked for."""
-    if row is not None:
-        return [immutable(f) if f.name in model.key else f for f in model.fields]
-    return [f for f in model.fields if f.writable and not (f.name in model.key and f.has_default)]
-
-
-def form_text(value: Any) -> str | None:
-    """Write a value as a control of a form keeps it.
-
-    Browsers shorten a local time: without seconds that are zero, or zeros at the end (HTML,
-    "normalized local date and time string").
-    """
-    if isinstance(value, datetime | time) and value.tzinfo is None:
-        text = value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
-        return text.rstrip("0") if value.microsecond else text
-    return to_text(value)
-
-
-def _shown(value: Any) -> str | None:
-    """Give what was typed to be shown again; a file, or a value given twice, cannot be."""
-    return value if isinstance(value, str) else None
-
-
-def _differ(one: str | None, other: str | None) -> bool:
-    return (one or "").replace("\r\n", "\n") != (other or "").replace("\r\n", "\n")
-
-
-def _named_url(request: Request, name: str, **urlvars: Any) -> str | None:
-    url_for = request.environ.get("wsgikit.url_for")
-    if url_for is None:
-        return None
-    try:
-        return str(url_for(name, **urlvars))
-    except (LookupError, ValueError):
-        return None
-
-
-def _reference_url(request: Request, field: Field, value: Any) -> str | None:
-    """Give the URL of the row that a foreign key points to, where that model is served."""
-    if field.references is None or value is None:
-        return None
-    id = encode_key([value])
-    return None if id is None else _named_url(request, field.references.model, id=id)
 
 
 def _private(start_response: StartResponse) -> StartResponse:

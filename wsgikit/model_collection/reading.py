@@ -1,0 +1,101 @@
+"""What a client sent to be stored: a form, a JSON object, a list of them, or a file of rows."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webob import Request, exc
+
+from wsgikit.media import Form, Rows, Upload
+from wsgikit.model import Exact, FieldError, Text, ValidationError
+
+#: The content types of forms.
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+PATCH = "application/json-patch+json"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a client sent for one row.
+
+    Attributes:
+        values: By field name, as a model takes them: as JSON spells them, or as `Text`.
+        texts: What was typed, if it was a form.
+        version: The version of the row that the form was made from.
+        from_page: Whether a person waits for a page.
+    """
+
+    values: dict[str, Any]
+    texts: Mapping[str, Any] | None = None
+    version: str | None = None
+    from_page: bool = False
+
+
+def has_form(request: Request) -> bool:
+    """Whether the body is a form."""
+    return content_type(request) in _FORMS
+
+
+def content_type(request: Request) -> str:
+    """Give the content type of the body, in lower case and without parameters."""
+    return str(request.content_type).lower()
+
+
+def read_one(body: Any, *, from_page: bool) -> Sent:
+    """Read the values of one row.
+
+    Args:
+        body: What the parser gave.
+        from_page: Whether the answer is going to be a page.
+
+    Raises:
+        ValidationError: If it is neither a form nor a JSON object.
+        HTTPBadRequest: If it is a form of several versions.
+    """
+    if isinstance(body, Form):
+        version = body.get("_version")
+        if not isinstance(version, str | None):
+            raise exc.HTTPBadRequest("The form has more than one _version.")
+        names = {_unescape(name): value for name, value in body.items() if name != "_version"}
+        values = {name: _typed_value(value) for name, value in names.items()}
+        return Sent(values, names, version, from_page)
+    if not isinstance(body, dict):
+        message = "The body must be an object, from field names to values."
+        raise ValidationError([FieldError("", "type", message)])
+    return Sent(body)
+
+
+def read_many(body: Any) -> Iterable[Mapping[str, Any]] | None:
+    """Give the rows of a body that has several; `None` for one that does not.
+
+    A file's rows are read while they are consumed.
+
+    Raises:
+        ValidationError: With every item of a list that is no object.
+    """
+    if isinstance(body, Rows):
+        return _exact_rows(body) if body.texts else body
+    if not isinstance(body, list):
+        return None
+    message = "Must be an object, from field names to values."
+    wrong = [n for n, item in enumerate(body) if not isinstance(item, dict)]
+    if wrong:
+        raise ValidationError([FieldError("", "type", message, n) for n in wrong[:100]])
+    return body
+
+
+def _exact_rows(rows: Rows) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        yield {name: None if text is None else Exact(text) for name, text in row.items()}
+
+
+def _typed_value(value: Any) -> Any:
+    if isinstance(value, Upload):
+        return value.data
+    return Text(value) if isinstance(value, str) else [_typed_value(item) for item in value]
+
+
+def _unescape(name: str) -> str:
+    """Undo the extra underscore of a control for a column whose name starts with one."""
+    return name[1:] if name.startswith("__") else name
