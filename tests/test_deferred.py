@@ -220,6 +220,13 @@ def test_names_lists_public_modules_without_importing_them(write: Write) -> None
     assert DeferredCollection("shop_views").names() == ["barney", "fred", "sub"]
 
 
+def test_a_view_can_be_had_by_its_name(write: Write) -> None:
+    write("shop_views/fred.py", SHOW)
+    app = DeferredCollection("shop_views")
+    assert callable(app.view("fred"))
+    assert app.view("barney") is None
+
+
 def test_every_name_that_is_listed_answers(write: Write) -> None:
     for name in ("fred", "class", "été"):
         write(f"shop_views/{name}.py", SHOW)

@@ -228,6 +228,16 @@ def test_the_routes_are_plain_data() -> None:
     )
 
 
+def test_a_walk_finds_what_is_mounted_too() -> None:
+    inner, outer, show = Dispatcher(), Dispatcher(), says("show")
+    inner.add("/c/{d}", show)
+    inner.add_regex("/e", show)
+    outer.add("/a", show)
+    outer.add("/b/|", inner)
+    ways = [[route.template for route in way] for way in outer.walk()]
+    assert ways == [["/a"], ["/b/|", "/c/{d}"]]
+
+
 # --- refusing
 
 
@@ -557,6 +567,19 @@ def test_applications_find_url_for_in_the_environ() -> None:
     assert send(app, "/a/x").text == "/other/%C3%A9"
     mounted = send(app, "/a/x", base_url="http://localhost/caf%C3%A9%20%3F")
     assert mounted.text == "/caf%C3%A9%20%3F/other/%C3%A9"
+
+
+def test_an_application_can_ask_where_a_dispatcher_is_mounted() -> None:
+    inner, outer = Dispatcher(), Dispatcher()
+
+    def places(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        found = [inner.mounted_at(environ), outer.mounted_at(environ)]
+        return says(" ".join(found))(environ, start_response)
+
+    inner.add("/x", places)
+    outer.add("/é/|", inner)
+    assert send(outer, "/%C3%A9/x", base_url="http://localhost/app").text == "/app/%C3%A9 /app"
+    assert send(outer, "/%C3%A9/x").text == "/%C3%A9 "
 
 
 def test_url_for_in_the_environ_asks_the_outer_dispatchers_too() -> None:

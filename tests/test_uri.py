@@ -691,6 +691,32 @@ def test_the_published_template_is_plain_rfc_6570(template: str, published: str)
     assert URIPattern(template).published == published
 
 
+@pytest.mark.parametrize(
+    ("template", "given", "values", "published"),
+    [
+        ("/p/[{id:key}][;{noun}]{?q}", (), {}, "/p/"),
+        ("/p/[{id:key}][;{noun}]", ("id",), {}, "/p/{id}"),
+        ("/p/[{id:key}][;{noun}]", (), {"noun": "edit"}, "/p/;edit"),
+        ("/p/[{id:key}][;{noun}]", ("id", "noun"), {}, "/p/{id};{noun}"),
+        ("/{view:word}/[{id:key}]", ("id",), {"view": "fred"}, "/fred/{id}"),
+        ("/blog/{year:int}[/x/{slug}]", (), {}, "/blog/{year}"),
+        ("/blog/{year:int}[/x/{slug}]", ("slug",), {}, "/blog/{year}/x/{slug}"),
+        ("/é{/a}{;b}", (), {}, "/%C3%A9"),
+        ("/é{/a}{;b}", ("b",), {}, "/%C3%A9{;b}"),
+        ("/a[/{b}[/{c}]]", ("c",), {"b": "x y"}, "/a/x%20y/{c}"),
+    ],
+)
+def test_a_path_is_published_with_the_parts_that_are_wanted(
+    template: str, given: tuple[str, ...], values: dict[str, str], published: str
+) -> None:
+    assert URIPattern(template).publish(given, **values) == published
+
+
+def test_no_path_is_published_with_a_value_that_does_not_fit() -> None:
+    with pytest.raises(PatternError, match="does not fit"):
+        URIPattern("/{view:word}/").publish(view="a/b")
+
+
 def test_a_pattern_knows_its_variables() -> None:
     pattern = URIPattern("/{a:int}/{}[/{b}[/{c:word}]]{?q,r}")
     assert pattern.variables == ("a", "b", "c", "q", "r")

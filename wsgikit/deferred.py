@@ -59,7 +59,7 @@ class DeferredCollection:
         if not routing_args or routing_args[1].get("view") is None:
             return _not_wired(environ, start_response)
         urlargs, urlvars = routing_args
-        app = self._app(urlvars["view"])
+        app = self.view(urlvars["view"])
         if app is None:
             return self.not_found(environ, start_response)
         rest = {key: value for key, value in urlvars.items() if key != "view"}
@@ -75,7 +75,7 @@ class DeferredCollection:
         found = (module.name for module in iter_modules(self._folders()))
         return sorted(name for name in found if _is_public(name))
 
-    def _app(self, name: object) -> WSGIApplication | None:
+    def view(self, name: object) -> WSGIApplication | None:
         """Return the app of the view *name*, imported if need be; None if there is no such view."""
         if not isinstance(name, str) or not _is_public(name):
             return None

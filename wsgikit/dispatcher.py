@@ -46,7 +46,7 @@ key                        value
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -110,6 +110,27 @@ class Dispatcher:
     def routes(self) -> tuple[Route, ...]:
         """The routes in the order they were added, one for each template and application."""
         return tuple(self._routes)
+
+    def walk(self) -> Iterator[tuple[Route, ...]]:
+        """Find every application, those of mounted dispatchers included.
+
+        Yields:
+            The routes that lead to one, the outermost first.  Regular expressions are left out,
+            since no URL can be made of them.
+        """
+        for route in self._routes:
+            if route.pattern is not None:
+                inner = getattr(route.app, "walk", None)
+                ways = [()] if inner is None else inner()
+                yield from ((route, *way) for way in ways)
+
+    def mounted_at(self, environ: WSGIEnvironment) -> str:
+        """Return the URL under which this dispatcher was reached, without a slash at its end.
+
+        Args:
+            environ: A request that it has sent to one of its applications, or to one further in.
+        """
+        return self._prefix(environ).rstrip("/")
 
     def add(
         self,

@@ -24,7 +24,7 @@ rest, too.  Both follow what is mounted inside: other dispatchers, and the views
 `wsgikit.deferred.DeferredCollection`.
 
 Routes are read as plain data, at each request; an application takes part by what it has:
-``routes`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
+``walk()`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
 collection).  Reads ``wsgikit.url``, to know where the dispatcher is mounted; writes
 ``wsgikit.action`` (``home``) and ``wsgikit.context`` (``title`` and ``collections``: dicts of
 ``href``, ``title`` and ``note``).
@@ -73,7 +73,7 @@ class Home:
     """The index of a dispatcher.
 
     Args:
-        dispatcher: Whatever has `routes`, as a `wsgikit.dispatcher.Dispatcher` does.
+        dispatcher: Whatever has `routes` and `walk()`, as a `wsgikit.dispatcher.Dispatcher` does.
         title: The heading of the page.
         media: How the page is rendered, as by ``HTML()``; by default in the way of the first
             listed collection that has pages, or as a plain list.
@@ -86,7 +86,7 @@ class Home:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        entries = list(find_entries(self.dispatcher.routes, self._prefix(environ), skip=self))
+        entries = list(find_entries(self.dispatcher.walk(), self._prefix(environ), skip=self))
         media = self._media(entries)
         try:
             response = self._answer(request, entries, media)
@@ -132,45 +132,49 @@ class Home:
 
 
 def find_entries(
-    routes: Iterable[Any], href: str | None = "", template: str = "", *, skip: object = None
+    ways: Iterable[Sequence[Any]], href: str = "", *, skip: object = None
 ) -> Iterator[Entry]:
     """Find all that routes lead to with GET.
 
     Args:
-        routes: Those of a dispatcher, see `wsgikit.dispatcher.Route`.
-        href: Where it is mounted, as a URL without a slash at its end; None if that takes
-            variables.
-        template: The same, as a URI template.
+        ways: What `wsgikit.dispatcher.Dispatcher.walk()` gives.
+        href: Where that dispatcher is mounted, as a URL without a slash at its end.
         skip: An application to leave out.
     """
     seen: set[tuple[str | None, str | None]] = set()
-    for route in routes:
-        if route.pattern is None or route.app is skip or "GET" not in (route.methods or ["GET"]):
+    for way in ways:
+        if way[-1].app is skip or any("GET" not in (r.methods or ["GET"]) for r in way):
             continue
-        for entry in _entries(route, href, template, skip):
+        for entry in _entries(way, href):
             if (entry.href, entry.template) not in seen:
                 seen.add((entry.href, entry.template))
                 yield entry
 
 
-def _entries(route: Any, href: str | None, template: str, skip: object) -> Iterator[Entry]:
-    app, published = route.app, template + route.pattern.published
-    url = _join(href, route.pattern)
-    if hasattr(app, "routes"):
-        inside = None if url is None else url.rstrip("/")
-        yield from find_entries(app.routes, inside, published.rstrip("/"), skip=skip)
-    elif hasattr(app, "names"):
+def _entries(way: Sequence[Any], href: str | None) -> Iterator[Entry]:
+    template = ""
+    for mount in way[:-1]:
+        href = _join(href, mount.pattern)
+        href = None if href is None else href.rstrip("/")
+        template = (template + mount.pattern.published).rstrip("/")
+    route, app = way[-1], way[-1].app
+    if hasattr(app, "names"):
         for name in app.names():
             url = _join(href, route.pattern, view=name)
             if url is not None:
                 yield Entry(name, name, url, None, app)
     else:
-        actions = getattr(app, "actions", ("list", "retrieve"))
-        url = url if "list" in actions else None
-        item = published if "{" in published and "retrieve" in actions else None
-        name = str(route.name or (unquote(url) if url else published).strip("/") or "home")
-        if url is not None or item is not None:
-            yield Entry(name, str(getattr(app, "title", None) or name), url, item, app)
+        yield from _entry(route, _join(href, route.pattern), template + route.pattern.published)
+
+
+def _entry(route: Any, url: str | None, published: str) -> Iterator[Entry]:
+    app = route.app
+    actions = getattr(app, "actions", ("list", "retrieve"))
+    url = url if "list" in actions else None
+    item = published if "{" in published and "retrieve" in actions else None
+    name = str(route.name or (unquote(url) if url else published).strip("/") or "home")
+    if url is not None or item is not None:
+        yield Entry(name, str(getattr(app, "title", None) or name), url, item, app)
 
 
 def _join(prefix: str | None, pattern: URIPattern, **urlvars: Any) -> str | None:

@@ -48,7 +48,7 @@ of them a path longer than 4096, 512 or 160 characters does not match.
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -184,6 +184,19 @@ class URIPattern:
         if (self._doubtful or writer.doubtful) and not writer.one_way:
             self._read_back(url, writer.written)
         return url if self._tail is None else url + writer.write_tail(self._tail)
+
+    def publish(self, given: Container[str] = (), /, **values: Any) -> str:
+        """Return the published path with some of the optional parts.
+
+        Args:
+            given: The variables whose parts are wanted; others that have to be there stay.
+            values: What is written in the place of a variable, see ``expand``.
+
+        Raises:
+            PatternError: A value does not fit.
+        """
+        writer = _Writer(self.template, values)
+        return "".join(_chosen(part, given, writer) for part in self._parts)
 
     def _read_back(self, url: str, written: dict[str, Any]) -> None:
         """Refuse values that this template would read as others."""
@@ -493,6 +506,19 @@ def _published(part: _Part) -> str:
     if mark not in ("/", ".") or last.operator or last.variables[0].many:
         return ""
     return _Expression(mark, last.variables).text
+
+
+def _chosen(part: _Part, given: Container[str], writer: "_Writer") -> str:
+    """The part in plain RFC 6570, if it has to be there or is wanted."""
+    if isinstance(part, _Optional):
+        wanted = any(name in given or name in writer.values for name in part.names)
+        return "".join(_chosen(one, given, writer) for one in part.parts) if wanted else ""
+    if isinstance(part, _Literal):
+        return part.quoted
+    names = [variable.name for variable in part.variables]
+    if all(name in writer.values for name in names):
+        return writer.write_expression(part)
+    return part.text if part.required or any(name in given for name in names) else ""
 
 
 # --- from text to parts -----------------------------------------------------------------------
