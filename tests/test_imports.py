@@ -30,7 +30,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.media.forms": {"wsgikit.media"},
     "wsgikit.media.html": {"wsgikit.media", "wsgikit.media.forms"},
     "wsgikit.media.json": {"wsgikit.media"},
-    "wsgikit.media.ndjson": {"wsgikit.media"},
+    "wsgikit.media.ndjson": {"wsgikit.media", "wsgikit.media.json"},
     "wsgikit.model": {"wsgikit.model.*", "wsgikit.query"},
     "wsgikit.model_collection": {
         "wsgikit.collection",

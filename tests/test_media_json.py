@@ -28,7 +28,7 @@ from webob.exc import HTTPRequestEntityTooLarge
 
 import wsgikit.media.json
 from wsgikit.media import ParseError, Rows, accepted, parse_body, respond
-from wsgikit.media.json import JSON, JSONParser, JSONRenderer, decode, encode
+from wsgikit.media.json import JSON, JSONParser, JSONRenderer, decode, encode, encode_lines
 
 with_json = wsgikit.media.json._writer(None)
 with_msgspec = wsgikit.media.json._writer(msgspec)
@@ -290,6 +290,22 @@ def test_rows_of_ordinary_values_are_left_to_msgspec(rows: list[dict[str, Any]])
 )
 def test_what_is_written_is_read_as_the_same_value(value: Any) -> None:
     assert decode(encode(value)) == value
+
+
+lines_with_json = wsgikit.media.json._writer(None, lines=True)
+lines_with_msgspec = wsgikit.media.json._writer(msgspec, lines=True)
+
+
+@given(st.lists(st.recursive(scalars, containers, max_leaves=5), max_size=5) | rows)
+@example([])
+@example(["\ud800", 1])
+def test_lines_are_what_each_value_alone_is(values: list[Any]) -> None:
+    try:
+        expected = b"".join(with_json(value) + b"\n" for value in values)
+    except ValueError:  # an infinite float as a key
+        return
+    assert lines_with_json(values) == lines_with_msgspec(values) == expected
+    assert encode_lines(values) == expected
 
 
 def test_without_msgspec_the_standard_library_writes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain, islice
 from math import isfinite
 from typing import Any, ClassVar
@@ -119,9 +120,22 @@ def encode(value: Any) -> bytes:
     return _write(value)
 
 
+def encode_lines(values: list[Any]) -> bytes:
+    """Write values as `encode()` does, each with an LF behind it (NDJSON).
+
+    Raises:
+        TypeError: Some part of one has no JSON form.
+    """
+    return _write_lines(values)
+
+
 def _write_with_json(value: Any) -> bytes:
     # JSON can spell a lone surrogate as what backslashreplace makes of it: \udXXX.
     return json_text(value, compact=True).encode("utf-8", "backslashreplace")
+
+
+def _write_lines_with_json(values: list[Any]) -> bytes:
+    return b"".join(_write_with_json(value) + b"\n" for value in values)
 
 
 #: What msgspec writes as _write_with_json() does, wherever it stands, ...
@@ -164,22 +178,25 @@ def _only(kind: type, values: Iterable[Any]) -> list[Any]:
     return [value for value in values if type(value) is kind]
 
 
-def _writer(library: Any) -> Callable[[Any], bytes]:
+def _writer(library: Any, lines: bool = False) -> Callable[[Any], bytes]:
     """Return the fastest encoder there is; *library* is msgspec or None."""
+    write_with_json = _write_lines_with_json if lines else _write_with_json
     if library is None:
-        return _write_with_json
-    write: Callable[[Any], bytes] = library.json.Encoder().encode
+        return write_with_json
+    encoder = library.json.Encoder()
+    write: Callable[[Any], bytes] = encoder.encode_lines if lines else encoder.encode
 
     def write_with_msgspec(value: Any) -> bytes:
         try:
-            return write(value) if _alike(value) else _write_with_json(value)
+            return write(value) if _alike(value) else write_with_json(value)
         except UnicodeEncodeError:  # a lone surrogate
-            return _write_with_json(value)
+            return write_with_json(value)
 
     return write_with_msgspec
 
 
 _write = _writer(msgspec)
+_write_lines = _writer(msgspec, lines=True)
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -241,26 +258,33 @@ def decode(body: bytes, *, max_depth: int = MAX_DEPTH, max_digits: int = MAX_DIG
     except UnicodeDecodeError as error:
         raise ParseError(f"The JSON is not UTF-8 at byte {error.start + 1}.") from error
     _check_depth(text, max_depth)
-    value = _load(text, _number_reader(int, max_digits), _number_reader(_read_float, max_digits))
+    value = _load(text, max_digits)
     _check_escapes(text)
     return value
 
 
-def _load(text: str, read_int: Callable[[str], Any], read_float: Callable[[str], Any]) -> Any:
+def _load(text: str, max_digits: int) -> Any:
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_int=read_int,
-            parse_float=read_float,
-        )
+        if text.startswith("\ufeff"):
+            raise ParseError("The JSON begins with a BOM (byte order mark); leave it out.")
+        return _decoder(max_digits).decode(text)
     except json.JSONDecodeError as error:
         raise ParseError(f"Not JSON at {_place(text, error.pos)}: {error.msg}.") from error
     except ParseError:
         raise
     except (ValueError, RecursionError) as error:  # the interpreter's own limits
         raise ParseError("A number has too many digits, or the JSON too many levels.") from error
+
+
+# Making one costs as much as reading a row.
+@lru_cache(maxsize=8)
+def _decoder(max_digits: int) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique,
+        parse_constant=_refuse_constant,
+        parse_int=_number_reader(int, max_digits),
+        parse_float=_number_reader(_read_float, max_digits),
+    )
 
 
 def _place(text: str, position: int) -> str:
