@@ -36,8 +36,8 @@ MAX_OPERATIONS = 1000
 #: Arrays and objects within one another: what `wsgikit.media.json` reads, so that what a patch
 #: has made can be sent back.
 MAX_DEPTH = 64
-#: Values and characters that all operations of a patch together may copy, or move further down:
-#: what fits into a body (1 MiB).
+#: Characters of JSON, roughly, that all operations of a patch together may copy, or move further
+#: down: what fits into a body (1 MiB).
 MAX_COPIED = 2**20
 
 #: RFC 6901 section 4, without leading zeros; no array has 10**18 elements.
@@ -256,7 +256,7 @@ class _Patched:
             self._own.pop(id(part), None)
             self._room -= _weight(part)
             if self._room < 0:
-                reason = f"The patch copies more than {MAX_COPIED} values and characters."
+                reason = f"The patch copies more than {MAX_COPIED} characters."
                 raise PatchError(reason, path=pointer.text)
 
     def _open(self, pointer: _Pointer) -> tuple[Any, str]:
@@ -325,12 +325,14 @@ def _check_depth(value: Any, pointer: _Pointer) -> None:
 
 
 def _weight(value: Any) -> int:
-    """Count 1, and the characters of a text, of names, or of an integer (roughly)."""
+    """Estimate the length of the JSON of a value without its parts, but with their names."""
     if isinstance(value, dict):
-        return 1 + sum(map(len, value))
+        return len("{},") + sum(len(name) + len('"":') for name in value)
+    if isinstance(value, str):
+        return len('"",') + len(value)
     if isinstance(value, int):
-        return 1 + value.bit_length() // 3
-    return 1 + (len(value) if isinstance(value, str) else 0)
+        return len("false,") + value.bit_length() // 3
+    return len("null,")
 
 
 # -- the operations (RFC 6902 section 4) ----------------------------------------------------------
