@@ -236,6 +236,20 @@ def test_actions_are_the_names_that_can_be_reached() -> None:
     }  # fmt: skip
 
 
+def test_targets_say_what_each_method_does() -> None:
+    class Few(Collection):
+        list = retrieve = delete = lambda self, request, **urlvars: None
+
+        def post_comment(self, request: Request, id: str) -> None:
+            pass
+
+    assert Few().targets == {
+        (False, None): {"GET": "list"},
+        (True, None): {"GET": "retrieve", "DELETE": "delete"},
+        (True, "comment"): {"POST": "post_comment"},
+    }
+
+
 @given(noun=st.sampled_from(sorted(set(dir(Everything)) | {"init__", "_"})) | st.text())
 def test_no_noun_reaches_anything_but_an_action(noun: str) -> None:
     collection = Everything([JSON])
