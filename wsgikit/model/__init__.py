@@ -20,8 +20,8 @@ Nothing here knows SQL or WSGI.
 
 The pieces: `wsgikit.model.fields` (values), `rows` (checking them), `keys` (their URLs),
 `contract` (the verbs and errors), `selection` (queries against fields), `paging` (pages),
-`schema` (all of it as JSON Schema) and `memory` (the worked example).  All their public names
-are here.
+`schema` and `describing` (all of it as plain data) and `memory` (the worked example).
+All their public names are here.
 """
 
 from wsgikit.model.contract import (
@@ -44,6 +44,7 @@ from wsgikit.model.contract import (
     VersionError,
     Written,
 )
+from wsgikit.model.describing import describe_model
 from wsgikit.model.fields import (
     DEFAULT,
     KINDS,
@@ -68,7 +69,7 @@ from wsgikit.model.memory import MemoryModel
 from wsgikit.model.paging import foreign_cursor, make_page, read_position
 from wsgikit.model.retrying import repeat
 from wsgikit.model.rows import clean, clean_changes, immutable, replacement, version_of
-from wsgikit.model.schema import describe_model, row_document
+from wsgikit.model.schema import row_document
 from wsgikit.model.selection import KIND_OPERATORS, SORTABLE, Selection, is_empty_filter, resolve
 
 __all__ = [
@@ -117,8 +118,8 @@ __all__ = [
     "is_empty_filter",
     "make_page",
     "read_json",
-    "repeat",
     "read_position",
+    "repeat",
     "replacement",
     "resolve",
     "row_document",

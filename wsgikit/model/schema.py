@@ -30,8 +30,6 @@ from decimal import Decimal
 from typing import Any
 
 from wsgikit.model.fields import MAX_DIGITS, Field, to_text
-from wsgikit.model.selection import KIND_OPERATORS, SORTABLE
-from wsgikit.query import MANY, MAX_VALUES, RESERVED, split_operator
 
 Schema = dict[str, Any]
 
@@ -74,10 +72,20 @@ def read_schema(field: Field) -> Schema:
 
 def write_schema(field: Field) -> Schema:
     """Describe what JSON may give for a field, as `Field.check` takes it."""
-    schema = {**_notes(field), **_either(_WRITE[field.kind](field), field.nullable)}
+    schema = {**_notes(field), **plain_schema(field)}
     if field.default is not None:
         schema["default"] = _spelled(field.default)
     return schema
+
+
+def plain_schema(field: Field) -> Schema:
+    """Describe the same without a title and other notes for people."""
+    return _either(_WRITE[field.kind](field), field.nullable)
+
+
+def nullable(schema: Schema) -> Schema:
+    """Describe what fits a schema, or null."""
+    return _either(schema["anyOf"] if set(schema) == {"anyOf"} else [schema], True)
 
 
 def _notes(field: Field) -> Schema:
@@ -256,21 +264,19 @@ def row_schema(fields: Sequence[Field]) -> Schema:
     }
 
 
-def listed_schema(
-    fields: Sequence[Field], key: Sequence[str] = (), embeddable: Iterable[str] = ()
-) -> Schema:
-    """Describe a row that was asked for with ``fields`` or ``embed``.
+def listed_schema(fields: Sequence[Field], embeddable: Iterable[str] = ()) -> Schema:
+    """Describe a row that may have been asked for with ``fields`` or ``embed``.
 
     Args:
         fields: The fields.
-        key: The names of those that are always there.
         embeddable: Foreign keys that may be replaced by the row that they point to.
     """
-    row = row_schema(fields)
+    schema = row_schema(fields)
+    del schema["required"]
     for name in embeddable:
         whole = {"type": "object", "description": f"The row itself, with embed={name}."}
-        row["properties"][name] = {"anyOf": [row["properties"][name], whole]}
-    return {**row, "required": list(key)}
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], whole]}
+    return schema
 
 
 def create_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
@@ -278,18 +284,20 @@ def create_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
 
     Args:
         fields: The fields.
-        key: The names of those that tell rows apart; one that is no integer, or is not the
-            only one, has to be given where the store gives it no value.
+        key: The names of those that tell rows apart; one that nothing counts up has to be
+            given, where the store has no default for it.
     """
-    counted = set(key) if len(key) == 1 else set()
-    given = [
-        replace(f, required=True, nullable=False)
-        if f.name in key and not f.has_default and not (f.name in counted and f.kind == "integer")
-        else f
-        for f in fields
-        if f.writable
-    ]
-    return _closed({f.name: write_schema(f) for f in given}, [f.name for f in given if f.required])
+    given = [_given(field, key) for field in fields if field.writable]
+    required = [field.name for field in given if field.required]
+    return _closed({field.name: write_schema(field) for field in given}, required)
+
+
+def _given(field: Field, key: Sequence[str]) -> Field:
+    """Give a field as a new row has it."""
+    counts_up = field.kind == "integer" and tuple(key) == (field.name,)
+    if field.name not in key or field.has_default or counts_up:
+        return field
+    return replace(field, required=True, nullable=False)
 
 
 def replace_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
@@ -335,179 +343,108 @@ def row_document(model: Any, id: str, title: str) -> Schema:
     return {"$schema": DIALECT, "$id": id, "title": title, **row_schema(tuple(model.fields))}
 
 
-# -- queries -----------------------------------------------------------------------------
-
-#: What a filter asks of a column, after its name.
-_ASKS = {
-    "eq": "equals this",
-    "ne": "does not equal this, or is null",
-    "lt": "is less than this",
-    "lte": "is at most this",
-    "gt": "is greater than this",
-    "gte": "is at least this",
-    "in": "is one of these",
-    "notin": "is none of these, or is null",
-    "contains": "contains this, whatever the case",
-    "startswith": "starts with this, whatever the case",
-    "endswith": "ends with this, whatever the case",
-    "isnull": "is null (true), or is not (false)",
-}
-
-#: How these kinds are written in a filter; the others as in JSON.
-_ASKED: Mapping[str, Callable[[Field], Schema]] = {
-    "text": lambda field: _text(replace(field, length=None))[0],
-    "float": lambda field: {"type": "number"},
-    "decimal": lambda field: {"type": "number"},
-    "binary": lambda field: _binary(replace(field, length=None))[0],
-    "other": lambda field: {"type": "string"},
-}
-
-
-def query_parameters(model: Any, formats: Sequence[str] = ()) -> list[Schema]:
-    """Describe the query of a list, as OpenAPI describes parameters.
-
-    Args:
-        model: A `wsgikit.model.Model`.
-        formats: What ``format`` may be.
-    """
-    filters = [
-        _filter(field, operator)
-        for field in model.fields
-        for operator in KIND_OPERATORS[field.kind]
-        if split_operator(filter_name(field.name, operator)) == (field.name, operator)
-    ]
-    words = [_word(name, text, value) for name, text, value in _words(model, formats)]
-    return [*filters, *words]
-
-
-def filter_name(name: str, operator: str) -> str:
-    """Name the parameter that asks something of a column."""
-    plain = name not in RESERVED and split_operator(name) == (name, "eq")
-    return name if operator == "eq" and plain else f"{name}__{operator}"
-
-
-def _filter(field: Field, operator: str) -> Schema:
-    name = filter_name(field.name, operator)
-    parameter: Schema = {
-        "name": name,
-        "in": "query",
-        "description": f"Only rows whose {field.label} {_ASKS[operator]}.",
-    }
-    if operator in MANY:
-        return {**parameter, **_separated(_asked(field), maxItems=MAX_VALUES)}
-    # An explicit __eq or __ne compares with the empty text; otherwise that is no filter.
-    if name == field.name or operator not in ("eq", "ne"):
-        parameter["allowEmptyValue"] = True
-    kind = {"type": "boolean"} if operator == "isnull" else _asked(field)
-    return {**parameter, "schema": kind}
-
-
-def _asked(field: Field) -> Schema:
-    return _ASKED[field.kind](field) if field.kind in _ASKED else _WRITE[field.kind](field)[0]
-
-
-def _separated(items: Schema, **limits: Any) -> Schema:
-    """Describe values that commas separate; one with a comma is in double quotes, as in CSV."""
-    if items == {"type": "string"}:
-        items = {**items, "pattern": '^[^",]*$'}
-    schema = {"type": "array", "items": items, **limits}
-    return {"style": "form", "explode": False, "schema": schema}
-
-
-def _word(name: str, text: str, value: Schema) -> Schema:
-    value = value if "schema" in value else {"schema": value, "allowEmptyValue": True}
-    return {"name": name, "in": "query", "description": text, **value}
-
-
-def _words(model: Any, formats: Sequence[str]) -> Iterator[tuple[str, str, Schema]]:
-    """Describe the parameters that are no filters."""
-    names = [field.name for field in model.fields]
-    if searched := [name for name in getattr(model, "search", ()) if name in names]:
-        text = f"Only rows in which every word occurs, in one of: {', '.join(searched)}."
-        yield "q", text, {"type": "string"}
-    if sorts := list(filter(_can_be_listed, (f.name for f in model.fields if f.kind in SORTABLE))):
-        text = "The order, with a minus for descending; the key decides what is left open."
-        yield "sort", text, _sorted(sorts)
-    if shown := [_quoted(name) for name in names if _can_be_listed(name)]:
-        text = "The columns of the rows; the key is always among them."
-        yield "fields", text, _separated({"enum": shown}, uniqueItems=True)
-    if embedded := [_quoted(name) for name in embeddable(model) if _can_be_listed(name)]:
-        text = "References that are replaced by the row that they point to."
-        yield "embed", text, _separated({"enum": embedded}, uniqueItems=True)
-    limit: Schema = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}
-    yield "limit", "Rows of a page; all of them in one, for formats that stream.", limit
-    yield "cursor", "Where a page begins, as the links of another page have it.", {"type": "string"}
-    text = "Whether to count the rows: up to 10,000, or exactly."
-    yield "count", text, {"enum": ["0", "1", "exact"]}
-    if formats:
-        yield "format", "The format of the answer, whatever Accept says.", {"enum": list(formats)}
-
-
-def embeddable(model: Any) -> list[str]:
-    """Name the foreign keys of a model that lead to other rows."""
-    follow: Callable[[str], Any] = getattr(model, "follow", lambda name: None)
-    return [f.name for f in model.fields if f.references and follow(f.name) is not None]
-
-
-def _sorted(names: Iterable[str]) -> Schema:
-    """Describe an order, in which a column is named once."""
-    ways = [[_quoted(name), _quoted(f"-{name}")] for name in names]
-    once = [{"contains": {"enum": way}, "minContains": 0, "maxContains": 1} for way in ways]
-    return _separated({"enum": [spelling for way in ways for spelling in way]}, allOf=once)
-
-
-def _can_be_listed(name: str) -> bool:
-    """Whether a name survives among others: blanks around it would not, nor a minus."""
-    return name == name.strip() and not name.startswith("-") and name != ""
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if re.search('[",]', name) else name
-
-
-# -- all of it ---------------------------------------------------------------------------
-
-
-def describe_model(
-    model: Any, *, title: str = "", actions: Iterable[str] = (), formats: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Describe a model and what is served of it, as plain data.
-
-    Args:
-        model: A `wsgikit.model.Model`.
-        title: What people call it; by default its name.
-        actions: The names of what a collection does with it.
-        formats: What ``format`` may be.
-
-    Returns:
-        `title`, `name`, `key` (the names of the key's fields), `id` (the schema of the text
-        that names a row in its URL), `actions`, `formats`, `parameters` (of a list, as OpenAPI
-        has them), and `schemas`: `row` as it is shown, `listed` (the same with ``fields`` and
-        ``embed``), `create`, `replace` and `patch`.
-    """
-    fields, key = tuple(model.fields), tuple(model.key)
-    name = str(getattr(model, "name", ""))
-    return {
-        "title": title or name,
-        "name": name,
-        "key": list(key),
-        "id": id_schema([field for name in key for field in fields if field.name == name]),
-        "actions": sorted(actions),
-        "formats": list(formats),
-        "parameters": query_parameters(model, formats),
-        "schemas": {
-            "row": row_schema(fields),
-            "listed": listed_schema(fields, key, embeddable(model)),
-            "create": create_schema(fields, key),
-            "replace": replace_schema(fields, key),
-            "patch": patch_schema(fields, key),
-        },
-    }
-
-
 def id_schema(key: Sequence[Field]) -> Schema:
     """Describe the text that names a row in its URL, see `wsgikit.model.encode_key`."""
     if len(key) == 1:
         return _integer(key[0])[0] if key[0].kind == "integer" else {"type": "string"}
     names = ", ".join(field.name for field in key)
     return {"type": "string", "description": f"The parts of the key, with commas: {names}."}
+
+
+# -- forms and patches -------------------------------------------------------------------
+
+#: A form sends texts; these kinds are written as JSON in them.
+_AS_JSON = {"type": "string", "contentMediaType": "application/json"}
+_EMPTY = {"const": ""}
+
+
+def form_schema(fields: Sequence[Field], key: Sequence[str] = (), *, new: bool) -> Schema:
+    """Describe a form that makes a row, or changes one: as JSON, but nothing is an empty text.
+
+    Args:
+        fields: The fields.
+        key: The names of those that tell rows apart.
+        new: Whether it makes a row.
+    """
+    controls = [_given(f, key) if new else f for f in fields if f.writable]
+    if not new:
+        controls = [f for f in controls if f.name not in key]
+    properties = {control_name(f.name): _control(f, new=new) for f in controls}
+    required = [
+        control_name(f.name) for f in controls if (f.required if new else _must_be_replaced(f))
+    ]
+    if not new:
+        text = "The version of the row that the form was made from."
+        properties["_version"] = {"type": "string", "description": text}
+    return _closed(properties, required)
+
+
+def control_name(name: str) -> str:
+    """Name the control of a form; names with an underscore in front mean something else there."""
+    return f"_{name}" if name.startswith("_") else name
+
+
+def _must_be_replaced(field: Field) -> bool:
+    # A form cannot send a file again: no file leaves the stored one.
+    return not field.nullable and not field.has_default and field.kind != "binary"
+
+
+def _control(field: Field, *, new: bool) -> Schema:
+    kinds = _CONTROLS[field.kind](field) if field.kind in _CONTROLS else _WRITE[field.kind](field)
+    if field.kind == "text" and not _may_be_empty(field, new):
+        return {**_notes(field), **kinds[0], "minLength": 1}
+    if field.kind not in ("text", "other") and _may_be_empty(field, new):
+        kinds = [*kinds, _EMPTY]
+    return {**_notes(field), **_either(kinds, nullable=False)}
+
+
+def _may_be_empty(field: Field, new: bool) -> bool:
+    return field.nullable or (new and field.has_default)
+
+
+_CONTROLS: Mapping[str, Callable[[Field], list[Schema]]] = {
+    "json": _fixed(**_AS_JSON),
+    "array": lambda field: [{**_AS_JSON, "contentSchema": _array(field, write_schema)}],
+    "other": _fixed(type="string"),
+}
+
+
+def json_patch_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
+    """Describe a JSON Patch of a row (RFC 6902), without ``copy`` and ``move``."""
+    changes = [change for f in fields if f.writable and f.name not in key for change in _ops(f)]
+    tests = [_operation(["test"], {"const": pointer(f.name)}, {}) for f in fields]
+    return {"type": "array", "items": {"anyOf": [*changes, *tests]}, "maxItems": 1000}
+
+
+def pointer(name: str) -> str:
+    """Write the JSON Pointer (RFC 6901) of a member of an object."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _ops(field: Field) -> Iterator[Schema]:
+    """The operations that change one field."""
+    path: Schema = {"const": pointer(field.name)}
+    yield _operation(["add", "replace"], path, write_schema(field))
+    if field.nullable:
+        yield {**_operation(["remove"], path), "not": {"required": ["value"]}}
+    if field.kind == "json":
+        below = f"^{_SPECIAL.sub(_escape, pointer(field.name))}(?:/(?:[^~/]|~[01])*)+$"
+        inside = {"type": "string", "pattern": below}
+        yield _operation(["add", "replace", "test"], inside, {})
+        yield _operation(["remove"], inside)
+
+
+#: What has to be escaped in a pattern (ECMA 262, SyntaxCharacter).
+_SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
+def _operation(names: Sequence[str], path: Schema, value: Schema | None = None) -> Schema:
+    members = {"op": {"enum": list(names)}, "path": path}
+    if value is None:
+        return {"type": "object", "properties": members, "required": ["op", "path"]}
+    members["value"] = value
+    return {"type": "object", "properties": members, "required": ["op", "path", "value"]}
