@@ -469,8 +469,15 @@ def test_what_asks_for_the_same_rows_in_the_same_order_has_one_scope(text: str, 
 def test_other_rows_or_another_order_are_another_scope() -> None:
     texts = ["", "a=1", "a=2", "b=1", "a__ne=1", "a__in=1", "a__in=1,2", "a=1&b=2", "q=a",
              "q=b", "sort=a", "sort=-a", "sort=a,b", "sort=b,a", "a__isnull=true"]  # fmt: skip
-    documents: list[dict[str, Any]] = [{"a": 1}, {"a": True}, {"a": None}, {"not": {"a": 1}}, {"not": {"a": 2}},
-                 {"or": [{"a": 1}, {"b": 2}]}, {"or": [{"a": 1, "b": 2}]}]  # fmt: skip
+    documents: list[dict[str, Any]] = [
+        {"a": 1},
+        {"a": True},
+        {"a": None},
+        {"not": {"a": 1}},
+        {"not": {"a": 2}},
+        {"or": [{"a": 1}, {"b": 2}]},
+        {"or": [{"a": 1, "b": 2}]},
+    ]
     scopes = [parse_query(text).scope for text in texts]
     scopes += [parse_query("", document).scope for document in documents]
     assert len(set(scopes)) == len(scopes)

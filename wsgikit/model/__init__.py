@@ -24,7 +24,9 @@ The pieces: `wsgikit.model.fields` (values), `rows` (checking them), `keys` (the
 All their public names are here.
 """
 
+from wsgikit.model.choosing import chosen, page_of, stream_of
 from wsgikit.model.contract import (
+    MAX_ERRORS,
     ConflictError,
     DeniedError,
     FieldError,
@@ -66,18 +68,34 @@ from wsgikit.model.fields import (
 )
 from wsgikit.model.keys import decode_key, encode_key
 from wsgikit.model.memory import MemoryModel
-from wsgikit.model.paging import foreign_cursor, make_page, read_position
+from wsgikit.model.paging import COUNT_BOUND, foreign_cursor, make_page, read_position
 from wsgikit.model.retrying import repeat
-from wsgikit.model.rows import clean, clean_changes, immutable, replacement, version_of
-from wsgikit.model.schema import row_document
-from wsgikit.model.selection import KIND_OPERATORS, SORTABLE, Selection, is_empty_filter, resolve
+from wsgikit.model.rows import (
+    changed_row,
+    clean,
+    clean_changes,
+    immutable,
+    new_row,
+    replacement,
+    version_of,
+)
+from wsgikit.model.selection import (
+    KIND_OPERATORS,
+    SORTABLE,
+    Selection,
+    is_empty_filter,
+    resolve,
+    whole_order,
+)
 
 __all__ = [
+    "COUNT_BOUND",
     "DEFAULT",
     "KINDS",
     "KIND_OPERATORS",
     "MAX_DEPTH",
     "MAX_DIGITS",
+    "MAX_ERRORS",
     "NONFINITE",
     "READERS",
     "REQUIRED",
@@ -108,6 +126,8 @@ __all__ = [
     "Values",
     "VersionError",
     "Written",
+    "changed_row",
+    "chosen",
     "clean",
     "clean_changes",
     "decode_key",
@@ -117,14 +137,18 @@ __all__ = [
     "immutable",
     "is_empty_filter",
     "make_page",
+    "new_row",
+    "page_of",
     "read_json",
     "read_position",
     "repeat",
     "replacement",
     "resolve",
     "row_document",
+    "stream_of",
     "to_text",
     "version_of",
+    "whole_order",
     "write_float",
     "write_interval",
 ]

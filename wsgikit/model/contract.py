@@ -11,6 +11,9 @@ from wsgikit.query import Query
 Row = dict[str, Any]
 Values = Mapping[str, Any]
 
+#: How many mistakes of a write of many rows are told.
+MAX_ERRORS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -145,6 +148,7 @@ class Model(Protocol):
     - `name`: a word for people and links; `label`: the field that stands for a row;
     - `read_only`: `False`, or a sentence that says why nothing can be written;
     - `version(row)`: its version as text; without it, a digest of the row;
+    - `page_size` and `max_page_size`: rows of a page by default, and at most;
     - `search`: the names of the fields that `Query.search` looks in;
     - `follow(name)`: the model of the rows that a foreign key refers to, or `None`;
     - the verbs of a `Store`: transactions, and writes of many rows.
@@ -165,7 +169,8 @@ class Model(Protocol):
         """Give the page that the query names.
 
         Raises:
-            QueryError: If the query's cursor is not one of this list.
+            QueryError: If the query names what there is not, or its cursor is not one of this
+                list.
         """
 
     def retrieve(self, key: Any) -> Row:
@@ -205,7 +210,13 @@ class Model(Protocol):
         """
 
     def stream(self, query: Query) -> Iterator[Row]:
-        """Give all rows that the query selects, one by one, at constant memory."""
+        """Give all rows that the query selects, in its order, one by one, at constant memory.
+
+        Its page (limit and cursor) and count say nothing here.
+
+        Raises:
+            QueryError: As for `list`; at the latest with the first row.
+        """
 
 
 class Store(Model, Protocol):
@@ -216,7 +227,9 @@ class Store(Model, Protocol):
     ) -> "AbstractContextManager[Store]":
         """Give the same model, all of whose verbs happen in one transaction.
 
-        It is committed at the end of the `with` block, and undone by an exception.
+        It is committed at the end of the `with` block, and undone by an exception.  A write that
+        the store refused cannot be committed around, even if its error was caught; a
+        transaction inside of this one can be undone alone.
 
         Args:
             read_only: Nothing is written, and all is read from one snapshot where the store
@@ -250,8 +263,8 @@ class Store(Model, Protocol):
             returning: Whether to give the rows as they were stored.
 
         Raises:
-            ValidationError, ConflictError: With the mistakes of all rows, up to a bound; each
-                says which row it is about.
+            ValidationError, ConflictError: With the mistakes of all rows, `MAX_ERRORS` at most;
+                each says which row it is about.
         """
 
     def update_where(self, query: Query, values: Values, ceiling: int) -> int:

@@ -167,9 +167,10 @@ class Field:
     def holds(self, value: Any) -> bool:
         """Whether a value has the field's type, be it within the limits or not."""
         try:
-            return bool(self._unlimited.check(value) == value)
+            found = self._unlimited.check(value)
         except Unfit:
             return False
+        return found is value or bool(found == value)  # NaN equals nothing, not even itself
 
     @cached_property
     def _unlimited(self) -> "Field":
@@ -520,6 +521,8 @@ def _spell(value: Any) -> str:
     """Name a value in a message, shortly."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "so large a number"  # of which Python writes no more than 4,300 digits
     text = repr(str(value)) if isinstance(value, str) else str(to_text(value))
     return text if len(text) <= 40 else text[:40] + "…"
 

@@ -1,38 +1,75 @@
 """`MemoryModel`: a model in a dict, the worked example of the contract."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
 
+from wsgikit.model.choosing import chosen, page_of, stream_of
 from wsgikit.model.contract import (
+    MAX_ERRORS,
     ConflictError,
+    DeniedError,
     FieldError,
+    LimitError,
+    ModelError,
     NotFoundError,
     Page,
+    RefusedError,
     Row,
+    StoreError,
     ValidationError,
     Values,
     VersionError,
+    Written,
 )
-from wsgikit.model.fields import DEFAULT, REQUIRED, Field
-from wsgikit.model.paging import foreign_cursor, make_page, read_position
-from wsgikit.model.rows import clean, immutable, version_of
-from wsgikit.query import Query, describe_ordering
+from wsgikit.model.fields import REQUIRED, Field
+from wsgikit.model.rows import (
+    changed_row,
+    clean,
+    clean_changes,
+    immutable,
+    new_row,
+    version_of,
+)
+from wsgikit.query import Query
+
+Key = tuple[Any, ...]
+
+TAKEN = "Another row has this key."
+
+#: One lock for all models: a transaction may bind several, and who takes two locks in one order
+#: and who takes them in the other would wait for each other forever.
+_LOCK = threading.RLock()
 
 
 class MemoryModel:
     """A model in a dict, for tests and prototypes: nothing outlives the process.
 
+    It is a `wsgikit.model.Store` as well: a transaction holds the one lock that all of these
+    models share, so that nobody sees half of it.
+
     Args:
         fields: The fields.  A key of one integer field that is not required counts up.
         key: The names of the key fields.
         name: What links and titles call it.
+        label: The field that stands for a row in titles; by default the first text outside of
+            the key.
+        search: The fields that ``q`` searches; all texts by default.
+        references: The models of the rows that foreign keys point to, by field name.  They may
+            be added later (``people.references["boss"] = people``).  Nothing checks that such
+            a row exists.
         page_size: Rows of a page when the query does not say.
         max_page_size: The most rows of a page.
+
+    Raises:
+        ValueError: If an option names a field that there is not.
     """
 
-    read_only = False
+    read_only: str | Literal[False] = False
 
     def __init__(
         self,
@@ -40,93 +77,276 @@ class MemoryModel:
         *,
         key: Sequence[str] = ("id",),
         name: str = "memory",
+        label: str | None = None,
+        search: Sequence[str] | None = None,
+        references: Mapping[str, Any] | None = None,
         page_size: int = 50,
         max_page_size: int = 1000,
     ) -> None:
         self.fields = tuple(fields)
         self.key = (key,) if isinstance(key, str) else tuple(key)
         self.name = name
+        texts = [f.name for f in self.fields if f.kind == "text"]
+        self.label = label or next((n for n in texts if n not in self.key), None)
+        self.search = tuple(texts if search is None else search)
+        self.references = dict(references or {})
         self.page_size = page_size
         self.max_page_size = max_page_size
-        names = {field.name: field for field in self.fields}
-        if not self.key or not set(self.key) <= set(names):
-            raise ValueError(f"the key {self.key} is not among the fields {tuple(names)}")
-        self._counts = len(self.key) == 1 and names[self.key[0]].kind == "integer"
-        self._ordering = describe_ordering(name, self.key)
-        self._rows: dict[tuple[Any, ...], Row] = {}
-        self._highest = 0
-        self._lock = threading.Lock()
+        self._require_fields()
+        keys = [f for f in self.fields if f.name in self.key]
+        self._counts = [f.kind for f in keys] == ["integer"]
+        self._changeable = [immutable(f) if f in keys else f for f in self.fields]
+        self._rows: dict[Key, Row] = {}
+        self._last = _Last()
+        self._transaction: _Transaction | None = None
+
+    def _require_fields(self) -> None:
+        names = {field.name for field in self.fields}
+        if not self.key or not set(self.key) <= names:
+            raise ValueError(f"the key {self.key} is not among the fields {sorted(names)}")
+        label = () if self.label is None else (self.label,)
+        for name in (*label, *self.search, *self.references):
+            if name not in names:
+                raise ValueError(f"{self.name} has no field {name!r}; it has {sorted(names)}")
+
+    def follow(self, name: str) -> Any:
+        """Give the model of the rows that a foreign key points to; `None` if there is none."""
+        return self.references.get(name)
+
+    # -- reading -------------------------------------------------------------------------
 
     def list(self, query: Query) -> Page:
         """See `Model.list`."""
-        limit = min(query.limit or self.page_size, self.max_page_size)
-        cursor = read_position(query.cursor, self._ordering, len(self.key))
-        with self._lock:
-            keys = sorted(self._rows)
-            try:
-                if cursor is None:
-                    chosen = keys[: limit + 1]
-                elif cursor.backward:
-                    chosen = [key for key in keys if key < cursor.position][-limit - 1 :]
-                else:
-                    chosen = [key for key in keys if key > cursor.position][: limit + 1]
-            except TypeError as error:
-                raise foreign_cursor() from error
-            rows = [deepcopy(self._rows[key]) for key in chosen]
-        return make_page(rows, limit, cursor, self._ordering, self.key)
+        with self._locked() as rows:
+            page = page_of(rows.values(), query, self)
+            return replace(page, data=deepcopy(page.data))
 
     def stream(self, query: Query) -> Iterator[Row]:
-        """See `Model.stream`."""
-        with self._lock:
-            rows = [deepcopy(self._rows[key]) for key in sorted(self._rows)]
-        return iter(rows)
+        """See `Model.stream`: the rows as they are when it is called."""
+        with self._locked() as rows:
+            # A stored row is never changed, but replaced, so that these stay what they are.
+            return map(deepcopy, stream_of(rows.values(), query, self))
 
     def retrieve(self, key: Any) -> Row:
         """See `Model.retrieve`."""
-        with self._lock:
+        with self._locked():
             return deepcopy(self._find(key))
-
-    def create(self, values: Values) -> Row:
-        """See `Model.create`."""
-        given = clean(self.fields, values)
-        row = {f.name: deepcopy(given.get(f.name, f.default)) for f in self.fields}
-        with self._lock:
-            if self._counts and row[self.key[0]] is None:
-                row[self.key[0]] = self._highest + 1
-            missing = [name for name in self.key if row[name] is None]
-            if missing:
-                raise ValidationError([FieldError(n, "required", REQUIRED) for n in missing])
-            key = tuple(row[name] for name in self.key)
-            if key in self._rows:
-                taken = FieldError(self.key[-1], "unique", "Another row has this key.")
-                raise ConflictError([taken])
-            if self._counts:
-                self._highest = max(self._highest, key[0])
-            self._rows[key] = row
-            return deepcopy(row)
-
-    def update(self, key: Any, values: Values, version: str | None = None) -> Row:
-        """See `Model.update`."""
-        fields = [immutable(field) if field.name in self.key else field for field in self.fields]
-        with self._lock:
-            row = self._find(key, version)
-            for name, value in clean(fields, values, current=row).items():
-                default = next(field.default for field in fields if field.name == name)
-                row[name] = deepcopy(default if value is DEFAULT else value)
-            return deepcopy(row)
-
-    def delete(self, key: Any, version: str | None = None) -> None:
-        """See `Model.delete`."""
-        with self._lock:
-            row = self._find(key, version)
-            del self._rows[tuple(row[name] for name in self.key)]
 
     def _find(self, key: Any, version: str | None = None) -> Row:
         key = key if isinstance(key, tuple) else (key,)
         row = self._rows.get(key)
         # Python's 1, 1.0 and True are one key to a dict.
-        if row is None or [type(row[n]) for n in self.key] != [type(part) for part in key]:
+        if row is None or [*map(type, self._key_of(row))] != [*map(type, key)]:
             raise NotFoundError(key)
         if version is not None and version != version_of(row):
             raise VersionError(deepcopy(row))
         return row
+
+    def _key_of(self, row: Row) -> Key:
+        return tuple(row[name] for name in self.key)
+
+    # -- writing -------------------------------------------------------------------------
+
+    def create(self, values: Values) -> Row:
+        """See `Model.create`."""
+        with self._writing() as store:
+            key, _is_new = store._add(values, "refuse")
+            return store.retrieve(key)
+
+    def update(self, key: Any, values: Values, version: str | None = None) -> Row:
+        """See `Model.update`."""
+        with self._writing() as store:
+            row = store._find(key, version)
+            changes = clean(self._changeable, values, current=row)
+            store._change(row, changes)
+            return store.retrieve(key)
+
+    def delete(self, key: Any, version: str | None = None) -> None:
+        """See `Model.delete`."""
+        with self._writing() as store:
+            store._put(self._key_of(store._find(key, version)), None)
+
+    def create_many(
+        self,
+        rows: Iterable[Values],
+        *,
+        on_duplicate: Literal["refuse", "merge", "ignore"] = "refuse",
+        returning: bool = False,
+    ) -> Written:
+        """See `wsgikit.model.Store.create_many`."""
+        keys: list[Key] = []
+        created = merged = 0
+        with self._writing() as store:
+            for key, is_new in store._add_all(rows, on_duplicate):
+                created += is_new
+                merged += not is_new and on_duplicate == "merge"
+                if returning:
+                    keys.append(key)
+            return Written(created + merged, created, tuple(map(store.retrieve, keys)))
+
+    def update_where(self, query: Query, values: Values, ceiling: int) -> int:
+        """See `wsgikit.model.Store.update_where`."""
+        with self._writing() as store:
+            changes = clean_changes(self._changeable, values)
+            found = store._chosen(query, ceiling)
+            for row in found:
+                store._change(row, changes)
+            return len(found)
+
+    def delete_where(self, query: Query, ceiling: int) -> int:
+        """See `wsgikit.model.Store.delete_where`."""
+        with self._writing() as store:
+            found = store._chosen(query, ceiling)
+            for row in found:
+                store._put(self._key_of(row), None)
+            return len(found)
+
+    def _add_all(self, rows: Iterable[Values], on_duplicate: str) -> "Iterator[tuple[Key, bool]]":
+        """Store rows, one after the other; raise what was wrong with any of them at the end."""
+        refusals: list[RefusedError] = []
+        for number, values in enumerate(rows):
+            try:
+                added = self._add(values, on_duplicate)
+            except RefusedError as refusal:
+                errors = [replace(error, row=number) for error in refusal.errors]
+                refusals.append(type(refusal)(errors))
+                if len(refusals) == MAX_ERRORS:
+                    break
+            else:
+                yield added
+        if refusals:
+            kinds = {type(refusal) for refusal in refusals}
+            kind = ValidationError if ValidationError in kinds else ConflictError
+            found = [error for refusal in refusals for error in refusal.errors]
+            raise kind(found[:MAX_ERRORS])
+
+    def _add(self, values: Values, on_duplicate: str) -> tuple[Key, bool]:
+        """Store a row, if its key is free; give the key, and whether it was."""
+        given = clean(self.fields, values)
+        row = new_row(self.fields, given)
+        key = self._complete_key(row)
+        stored = self._rows.get(key)
+        if stored is None:
+            self._put(key, row)
+        elif on_duplicate == "refuse":
+            raise ConflictError(FieldError(name, "unique", TAKEN) for name in self.key)
+        elif on_duplicate == "merge":
+            self._change(stored, {n: v for n, v in given.items() if n not in self.key})
+        return key, stored is None
+
+    def _complete_key(self, row: Row) -> Key:
+        """Give a new row's key, with a number of our own where it is one and was not given."""
+        if self._counts and row[self.key[0]] is None:
+            row[self.key[0]] = self._last.number + 1
+        missing = [name for name in self.key if row[name] is None]
+        if missing:
+            raise ValidationError(FieldError(name, "required", REQUIRED) for name in missing)
+        if self._counts:
+            self._last.number = max(self._last.number, row[self.key[0]])
+        return self._key_of(row)
+
+    def _chosen(self, query: Query, ceiling: int) -> Sequence[Row]:
+        found = [*chosen(self._rows.values(), query, self)]
+        if len(found) > ceiling:
+            raise LimitError(ceiling)
+        return found
+
+    def _change(self, row: Row, changes: Values) -> None:
+        self._put(self._key_of(row), changed_row(self.fields, row, changes))
+
+    def _put(self, key: Key, row: Row | None) -> None:
+        """Store or remove a row, so that it can be undone."""
+        assert self._transaction is not None  # `_writing` began one
+        self._transaction.undo.append(partial(_restore, self._rows, key, self._rows.get(key)))
+        _restore(self._rows, key, row)
+
+    # -- transactions ----------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(
+        self, *, read_only: bool = False, rollback: bool = False
+    ) -> "Iterator[MemoryModel]":
+        """See `wsgikit.model.Store.transaction`; others wait for its end."""
+        with self._locked():
+            outer = self._transaction
+            inner = _Transaction(read_only or (outer is not None and outer.read_only))
+            try:
+                yield self._in(inner)
+                inner.require_sound()
+            except BaseException:
+                inner.undo_all()
+                raise
+            finally:
+                inner.failure = inner.failure or StoreError("This transaction is over.")
+            if rollback:
+                inner.undo_all()
+            elif outer is not None:
+                outer.undo.extend(inner.undo)
+
+    def bind(self, other: Any) -> "MemoryModel":
+        """See `wsgikit.model.Store.bind`: any `MemoryModel` is of the same store."""
+        if self._transaction is None:
+            raise ValueError(f"{self.name} is in no transaction: use what transaction() gives")
+        if not isinstance(other, MemoryModel):
+            raise ValueError(f"{other!r} is no MemoryModel, as {self.name} is")
+        return other._in(self._transaction)
+
+    def _in(self, transaction: "_Transaction") -> "MemoryModel":
+        bound = copy(self)
+        bound._transaction = transaction
+        if transaction.read_only:
+            bound.read_only = self.read_only or "This transaction only reads."
+        return bound
+
+    @contextmanager
+    def _locked(self) -> "Iterator[dict[Key, Row]]":
+        with _LOCK:
+            if self._transaction is not None:
+                self._transaction.require_sound()
+            yield self._rows
+
+    @contextmanager
+    def _writing(self) -> "Iterator[MemoryModel]":
+        """Give this model for one verb, of which all or nothing is done."""
+        if self.read_only:
+            raise DeniedError(self.read_only)
+        try:
+            with self.transaction() as store:
+                yield store
+        except ConflictError as error:
+            # As in a database: around what it refused, nothing is committed.
+            if self._transaction is not None:
+                self._transaction.failure = error
+            raise
+
+
+@dataclass
+class _Last:
+    """The highest number of a key that counts."""
+
+    number: int = 0
+
+
+@dataclass
+class _Transaction:
+    """What was written since a moment, and how to undo it."""
+
+    read_only: bool
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    #: Why nothing more can be done in it.
+    failure: ModelError | None = None
+
+    def require_sound(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def undo_all(self) -> None:
+        while self.undo:
+            self.undo.pop()()
+
+
+def _restore(rows: dict[Key, Row], key: Key, row: Row | None) -> None:
+    if row is None:
+        rows.pop(key, None)
+    else:
+        rows[key] = row

@@ -1,15 +1,20 @@
 """Pages: from the rows that were read, with the cursors of the neighbours."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from wsgikit.model.contract import Page, Row
 from wsgikit.model.fields import NONFINITE, Field, Unfit, to_text
 from wsgikit.query import FOREIGN_CURSOR, Cursor, Part, QueryError, decode_cursor, encode_cursor
+
+T = TypeVar("T")
+
+#: How far a bounded count goes.  A person reads no further, and the database stops there.
+COUNT_BOUND = 10_000
 
 
 def read_position(text: str | None, ordering: str, length: int) -> Cursor | None:
@@ -44,7 +49,8 @@ _PARTS = {
 }
 _PARTS["datetime"] = Field("part", "datetime")
 _PARTS["moment"] = Field("part", "datetime", timezone=True)
-_PART_KINDS = {Decimal: "decimal", date: "date", time: "time", timedelta: "interval",
+_PARTS["clock"] = Field("part", "time", timezone=True)
+_PART_KINDS = {Decimal: "decimal", date: "date", timedelta: "interval",
                UUID: "uuid", bytes: "binary", float: "float"}  # fmt: skip
 
 
@@ -63,6 +69,8 @@ def _write_part(value: Any) -> Part:
         return value
     if isinstance(value, datetime):
         return ["datetime" if value.tzinfo is None else "moment", value.isoformat()]
+    if isinstance(value, time):
+        return ["time" if value.tzinfo is None else "clock", value.isoformat()]
     kind = _PART_KINDS.get(type(value))
     return str(value) if kind is None else [kind, to_text(value) or ""]
 
@@ -84,17 +92,35 @@ def make_page(
         ordering: As in `wsgikit.query.encode_cursor`.
         columns: The names of the ordering columns.
     """
+    return Page(*cut_page(rows, limit, cursor, ordering, lambda row: [row[n] for n in columns]))
+
+
+def cut_page(
+    rows: Sequence[T],
+    limit: int,
+    cursor: Cursor | None,
+    ordering: str,
+    position: Callable[[T], Iterable[Any]],
+) -> tuple[Sequence[T], str | None, str | None]:
+    """Do what `make_page` does for rows of any form.
+
+    Args:
+        rows, limit, cursor, ordering: As for `make_page`.
+        position: Gives the values of the ordering columns of a row.
+
+    Returns:
+        The rows of the page, and the cursors of the following page and of the one before.
+    """
     backward = cursor is not None and cursor.backward
     more = len(rows) > limit
     if more:
         rows = rows[1:] if backward else rows[:-1]
 
-    def neighbour(row: Row, *, backward: bool) -> str:
-        position = tuple(_write_part(row[name]) for name in columns)
-        return encode_cursor(Cursor(position, backward), ordering)
+    def neighbour(row: T, *, backward: bool) -> str:
+        return encode_cursor(Cursor(tuple(map(_write_part, position(row))), backward), ordering)
 
     if not rows:
-        return Page(())
+        return (), None, None
     after = neighbour(rows[-1], backward=False) if more or backward else None
     has_before = more if backward else cursor is not None
-    return Page(rows, after, neighbour(rows[0], backward=True) if has_before else None)
+    return rows, after, neighbour(rows[0], backward=True) if has_before else None

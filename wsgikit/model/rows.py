@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final
 
@@ -53,6 +54,37 @@ def clean_changes(fields: Iterable[Field], values: Values) -> Row:
         ValidationError: With every mistake, one entry per field.
     """
     return _convert(fields, values, _for_any_row)
+
+
+def new_row(fields: Iterable[Field], given: Values) -> Row:
+    """Give the row that is stored for what `clean` gave, with the fields' constant defaults.
+
+    What the store makes itself (a number, the time) is `None` here.
+
+    Raises:
+        ValidationError: For a value that is missing although nothing makes it.
+    """
+    row = {}
+    errors = []
+    for field in fields:
+        row[field.name] = value = _constant(field, given.get(field.name, DEFAULT))
+        if value is None and not (field.nullable or field.has_default):
+            errors.append(FieldError(field.name, "required", REQUIRED))
+    if errors:
+        raise ValidationError(errors)
+    return row
+
+
+def changed_row(fields: Iterable[Field], row: Row, changes: Values) -> Row:
+    """Give a row as it is after what `clean` or `clean_changes` gave has been written."""
+    return {
+        f.name: _constant(f, changes[f.name]) if f.name in changes else row[f.name] for f in fields
+    }
+
+
+def _constant(field: Field, value: Any) -> Any:
+    # A copy: values of JSON can be changed from outside.
+    return deepcopy(field.default if value is DEFAULT else value)
 
 
 def _convert(

@@ -1,8 +1,16 @@
 """Selections: a query, held against the fields of a model.
 
 `resolve` finds the columns that a query names, checks that its operators suit them, and
-converts its values by their kinds, so that a store only has to translate the result.
-`wsgikit.sql` makes SQL of it; `chosen` and `page_of` are what a store in memory needs.
+converts its values by their kinds, so that a store only has to translate the result:
+`wsgikit.sql` makes SQL of it, and `wsgikit.model.choosing` tests rows in Python.
+
+    from wsgikit.model import Field, MemoryModel, resolve
+    from wsgikit.model.selection import All, Test
+    from wsgikit.query import parse_query
+
+    people = MemoryModel([Field("id", "integer"), Field("age", "integer")])
+    selection = resolve(parse_query("age__gte=18"), people)
+    assert selection.condition == All((Test(people.fields[1], "gte", (18,)),))
 
 Every test is true or false, never unknown: a null equals nothing and is neither less nor
 greater than anything, and `Test.negated` is the exact complement.
@@ -25,7 +33,8 @@ from wsgikit.query import (
 
 _COMMON = ("eq", "ne", "in", "notin", "isnull")
 _ORDERED = ("eq", "ne", "lt", "lte", "gt", "gte", "in", "notin", "isnull")
-_TEXTUAL = (*_ORDERED, "contains", "startswith", "endswith")
+_WORDS = ("contains", "startswith", "endswith")
+_TEXTUAL = (*_ORDERED, *_WORDS)
 
 #: The operators that suit each kind.
 KIND_OPERATORS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +48,7 @@ KIND_OPERATORS: Mapping[str, tuple[str, ...]] = {
     "interval": _ORDERED,
     "boolean": _COMMON,
     "uuid": _COMMON,
-    "enum": _COMMON,
+    "enum": (*_COMMON, *_WORDS),
     "binary": _COMMON,
     "other": _COMMON,
     "json": ("isnull",),
@@ -53,8 +62,14 @@ SORTABLE = frozenset({"text", "integer", "float", "decimal", "boolean", "date", 
 #: How many foreign keys one filter may follow.
 MAX_STEPS = 3
 
-#: What the complement of an operator is called in a query.
+#: Operators that are the complement of another.
 _COMPLEMENTS = {"ne": "eq", "notin": "in"}
+
+#: How the value of ``isnull`` is read, and a part of an enum's text.
+_TRUTH = Field("isnull", "boolean")
+_PLAIN_TEXT = Field("part", nul=False)
+
+Fields: TypeAlias = Mapping[str, Field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +144,8 @@ class Selection:
         words: Each of these must occur in one of *search*, whatever its case.
         search: The columns that are searched.
         order: What orders the rows, before the key does.
-        names: The columns of a row in the model's order, the key among them.
+        names: The columns of a row in the model's order: the wanted ones, the key, and those
+            of *embed*.
         embed: The foreign keys to be replaced by rows, with the models of these.
     """
 
@@ -155,15 +171,26 @@ def resolve(query: Query, model: Any) -> Selection:
             value that is not of its type; it names the parameter, and what would do.
     """
     fields = {field.name: field for field in model.fields}
-    wanted = {_known("fields", name, fields).name for name in query.fields} or set(fields)
+    names = tuple(fields)
+    if query.fields:
+        wanted = {*(_known("fields", name, fields).name for name in query.fields), *query.embed}
+        names = tuple(name for name in names if name in wanted or name in model.key)
     return Selection(
-        condition=_resolve(query.filter, model, negated=False),
-        words=tuple(query.search.split()),
+        condition=_part(query.filter, model, fields, negated=False),
+        words=_words(query),
         search=_searched(query, model, fields),
         order=tuple(Order(_sortable(s.name, fields), s.descending) for s in query.sort),
-        names=tuple(name for name in fields if name in wanted or name in model.key),
-        embed=tuple(_embedded(name, model, fields) for name in query.embed),
+        names=names,
+        embed=tuple(_step("embed", _known("embed", n, fields), model) for n in query.embed),
     )
+
+
+def whole_order(selection: Selection, model: Any) -> tuple[Order, ...]:
+    """Give all that orders the rows of a list: what was asked for, and then the key."""
+    sorted_by = {order.field.name for order in selection.order}
+    fields = {field.name: field for field in model.fields}
+    keys = (Order(fields[name]) for name in model.key if name not in sorted_by)
+    return (*selection.order, *keys)
 
 
 def is_empty_filter(query: Query) -> bool:
@@ -171,48 +198,50 @@ def is_empty_filter(query: Query) -> bool:
     return any(not comparison.values for comparison in comparisons(query.filter))
 
 
-def _resolve(condition: Condition, model: Any, *, negated: bool) -> Part:
+# -- conditions --------------------------------------------------------------------------
+
+
+def _part(condition: Condition, model: Any, fields: Fields, *, negated: bool) -> Part:
     if isinstance(condition, Comparison):
-        return _test(condition, model, negated)
+        return _test(condition, model, fields, negated=negated)
     if isinstance(condition, Not):
-        return _resolve(condition.condition, model, negated=not negated)
-    parts = tuple(_resolve(part, model, negated=negated) for part in condition.conditions)
+        return _part(condition.condition, model, fields, negated=not negated)
+    parts = tuple(_part(part, model, fields, negated=negated) for part in condition.conditions)
     # De Morgan: the complement of "all of these" is "some complement".
     return All(parts) if isinstance(condition, And) != negated else Some(parts)
 
 
-def _test(comparison: Comparison, model: Any, negated: bool) -> Part:
-    path, field = _find(comparison, model)
-    allowed = KIND_OPERATORS[field.kind]
-    if comparison.operator not in allowed:
-        message = f"Columns of the kind {field.kind} have only {', '.join(allowed)}."
-        raise QueryError(comparison.parameter, message)
-    if not comparison.values:
-        return All() if not negated else Some()
+def _test(comparison: Comparison, model: Any, fields: Fields, *, negated: bool) -> Part:
+    path, field = _find(comparison, model, fields)
     operator, values = comparison.operator, comparison.values
+    if operator not in KIND_OPERATORS[field.kind]:
+        raise QueryError(comparison.parameter, _no_operator(field, operator))
+    if not values:
+        return Some() if negated else All()
     if operator in _COMPLEMENTS:
         operator, negated = _COMPLEMENTS[operator], not negated
-    if operator == "isnull":
-        return Test(field, "present", (), negated is not _truth(comparison), path)
-    if operator == "eq" and values == (None,):
-        return Test(field, "present", (), not negated, path)
-    converted = tuple(_value(comparison, field, value) for value in values)
+    if operator == "isnull" or (operator == "eq" and values[0] is None):
+        is_null = operator == "eq" or _value(comparison, _TRUTH, values[0])
+        return Test(field, "present", (), negated is not is_null, path)
+    readable = _PLAIN_TEXT if operator in _WORDS and field.kind == "enum" else field
+    converted = tuple(_value(comparison, readable, value) for value in values)
     return Test(field, operator, converted, negated, path)
 
 
-def _find(comparison: Comparison, model: Any) -> tuple[tuple[Step, ...], Field]:
+def _find(comparison: Comparison, model: Any, fields: Fields) -> tuple[tuple[Step, ...], Field]:
     """Find the column of a name; a name with dots that is none is a path of foreign keys."""
     path: list[Step] = []
-    rest = comparison.name
-    while True:
+    parameter, rest = comparison.parameter, comparison.name
+    while rest not in fields:
+        name, dot, after = rest.partition(".")
+        if not dot or name not in fields:
+            raise QueryError(parameter, _no_filter(rest, fields))
+        if len(path) == MAX_STEPS:
+            raise QueryError(parameter, f"Follows more than {MAX_STEPS} foreign keys.")
+        path.append(_step(parameter, fields[name], model))
+        model, rest = path[-1].model, after
         fields = {field.name: field for field in model.fields}
-        if rest in fields:
-            return tuple(path), fields[rest]
-        name, dot, rest_of_path = rest.partition(".")
-        if not dot or name not in fields or len(path) == MAX_STEPS:
-            raise _unknown(comparison.parameter, rest, fields)
-        path.append(_step(comparison.parameter, fields[name], model))
-        model, rest = path[-1].model, rest_of_path
+    return tuple(path), fields[rest]
 
 
 def _step(parameter: str, field: Field, model: Any) -> Step:
@@ -223,35 +252,51 @@ def _step(parameter: str, field: Field, model: Any) -> Step:
     return Step(field, target)
 
 
-def _unknown(parameter: str, name: str, fields: Mapping[str, Field]) -> QueryError:
-    known = ", ".join(fields)
-    return QueryError(parameter, f"There is no column {name[:50]!r}. There are: {known}.")
-
-
-def _known(parameter: str, name: str, fields: Mapping[str, Field]) -> Field:
+def _known(parameter: str, name: str, fields: Fields) -> Field:
     if name not in fields:
-        raise _unknown(parameter, name, fields)
+        raise QueryError(parameter, _no_column(name, fields))
     return fields[name]
 
 
-def _sortable(name: str, fields: Mapping[str, Field]) -> Field:
+def _no_filter(name: str, fields: Fields) -> str:
+    column, mark, operator = name.rpartition("__")
+    if mark and column in fields:
+        return _no_operator(fields[column], operator)
+    return _no_column(name, fields)
+
+
+def _no_column(name: str, fields: Fields) -> str:
+    return f"There is no column {name[:50]!r}. There are: {', '.join(fields)}."
+
+
+def _no_operator(field: Field, operator: str) -> str:
+    allowed = ", ".join(KIND_OPERATORS[field.kind])
+    return f"The {field.kind} column {field.name} has no {operator[:50]!r}. It has: {allowed}."
+
+
+def _sortable(name: str, fields: Fields) -> Field:
     field = _known("sort", name, fields)
     if field.kind not in SORTABLE:
-        raise QueryError("sort", f"Columns of the kind {field.kind} have no order.")
+        sortable = ", ".join(field.name for field in fields.values() if field.kind in SORTABLE)
+        message = f"The {field.kind} column {name} has no order. These have: {sortable}."
+        raise QueryError("sort", message)
     return field
 
 
-def _embedded(name: str, model: Any, fields: Mapping[str, Field]) -> Step:
-    return _step("embed", _known("embed", name, fields), model)
-
-
-def _searched(query: Query, model: Any, fields: Mapping[str, Field]) -> tuple[Field, ...]:
+def _searched(query: Query, model: Any, fields: Fields) -> tuple[Field, ...]:
     if not query.search:
         return ()
-    names = [name for name in getattr(model, "search", ()) if name in fields]
-    if not names:
+    found = tuple(fields[name] for name in getattr(model, "search", ()) if name in fields)
+    if not found:
         raise QueryError("q", "There are no columns to search here.")
-    return tuple(fields[name] for name in names)
+    return found
+
+
+def _words(query: Query) -> tuple[str, ...]:
+    """Split what is searched for; U+0000 is refused, which no search box can send."""
+    if "\0" in query.search:
+        raise QueryError("q", "Has a character that cannot be searched for.")
+    return tuple(dict.fromkeys(query.search.split()))
 
 
 # -- values ------------------------------------------------------------------------------
@@ -260,7 +305,7 @@ def _searched(query: Query, model: Any, fields: Mapping[str, Field]) -> tuple[Fi
 def _value(comparison: Comparison, field: Field, value: Any) -> Any:
     """Convert a value of a filter; what may not be stored may still be asked for."""
     if value is None:
-        raise QueryError(comparison.parameter, "is null; ask with __isnull instead.")
+        raise QueryError(comparison.parameter, "Must not be null; ask for nulls with __isnull.")
     try:
         found = field.read(value) if comparison.texts else field.read_value(value)
     except Unfit as unfit:
@@ -268,10 +313,3 @@ def _value(comparison: Comparison, field: Field, value: Any) -> Any:
     if field.kind in ("float", "decimal") and to_text(found) in NONFINITE:
         raise QueryError(comparison.parameter, "Must be a finite number.")
     return found
-
-
-_TRUTH = Field("isnull", "boolean")
-
-
-def _truth(comparison: Comparison) -> bool:
-    return bool(_value(comparison, _TRUTH, comparison.values[0]))
