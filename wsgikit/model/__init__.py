@@ -18,10 +18,18 @@ which is what forms send and still needs reading by the field's kind.
 `clean` does this for a whole row and reports every mistake at once.
 Nothing here knows SQL or WSGI.
 
-The pieces: `wsgikit.model.fields` (values), `rows` (checking them), `keys` (their URLs),
-`contract` (the verbs and errors), `selection` (queries against fields), `paging` (pages),
-`schema` and `describing` (all of it as plain data) and `memory` (the worked example).
-All their public names are here.
+The parts, whose public names are all here:
+
+- `fields`: the kinds of values, their limits, and how they are read and written;
+- `rows`: whole rows, checked and completed; versions;
+- `keys`: the one text that names a row in a URL;
+- `contract`: the verbs, and the errors that they raise;
+- `selection`: a query, held against a model's fields;
+- `choosing`: filters, order and pages in Python, for a store that is no SQL database;
+- `paging`: pages, and the cursors between them;
+- `memory`: the model in a dict;
+- `retrying`: doing again what others made the store undo;
+- `schema`: a model, described as JSON Schema.
 """
 
 from wsgikit.model.choosing import chosen, page_of, stream_of
