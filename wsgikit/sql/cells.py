@@ -44,6 +44,9 @@ def column_of(column: sa.Column[Any], field: Field, dialect: str) -> Column:
     store = _store_type(own, field, dialect)
     raw: sa.ColumnElement[Any] = sa.type_coerce(column, sqltypes.NullType())
     if is_decorated(own):
+        if dialect == "sqlite":
+            return Column(field, column, column, _spelled_out(column), _load_plain,
+                          _SpelledOutLoader(_load_plain), own)  # fmt: skip
         return Column(field, column, column, raw, _load_plain, _load_plain, own)
     load = _SQLITE_LOADERS.get(field.kind) if dialect == "sqlite" else _LOADERS.get(field.kind)
     if dialect == "sqlite":
@@ -51,10 +54,8 @@ def column_of(column: sa.Column[Any], field: Field, dialect: str) -> Column:
             load = _DecimalLoader(field.scale)
         if column.primary_key and field.kind in SPELLINGS:
             load = _SpelledLoader(_SQLITE_LOADERS[field.kind], SPELLINGS[field.kind])
-        if field.kind == "text":
-            as_bytes = sa.type_coerce(sa.cast(column, sqltypes.LargeBinary), sqltypes.NullType())
-            return Column(field, column, raw, as_bytes, None, _load_undecodable, store)
-        return Column(field, column, raw, raw, load, load, store)
+        careful = _spelled_out(column)
+        return Column(field, column, raw, careful, load, _SpelledOutLoader(load), store)
     if field.kind == "enum":
         text = sa.type_coerce(column, sqltypes.String())
         return Column(field, column, text, text, None, None, store)
@@ -73,7 +74,7 @@ def column_of(column: sa.Column[Any], field: Field, dialect: str) -> Column:
     if field.kind == "array":
         elements = sa.cast(sa.func.to_json(column), sqltypes.Text)
         return Column(field, column, column, elements, _load_plain, _ElementsLoader(field), store)
-    if type(own).__name__ in ("Float", "FLOAT") and dialect != "postgresql":
+    if is_single(own, dialect) and dialect != "postgresql":
         # MariaDB writes a FLOAT with six digits; as a double it comes with all of them.
         double: sa.ColumnElement[Any] = sa.type_coerce(
             column + sa.literal_column("0e0"), sa.Double()
@@ -104,6 +105,23 @@ def as_stored(column: Column) -> Column:
     return replace(
         column, column=raw, expression=raw, careful=raw, load=None, store=sqltypes.NullType()
     )
+
+
+def undecorated(column: Column, dialect: str) -> Column:
+    """Give a column as the type that its own type decorates."""
+    own = column.column.type
+    if not is_decorated(own):
+        return column
+    plain: Any = sa.type_coerce(column.column, own.impl_instance)  # type: ignore[attr-defined]
+    return undecorated(column_of(plain, column.field, dialect), dialect)
+
+
+def is_single(type_: sqltypes.TypeEngine[Any], dialect: str) -> bool:
+    """Whether numbers of a type have 32 bits, so that 0.1 is stored as 0.100000001490116."""
+    name, digits = type(type_).__name__.upper(), getattr(type_, "precision", None)
+    if dialect == "postgresql":
+        return name == "REAL" or (name == "FLOAT" and 0 < (digits or 53) <= 24)
+    return dialect != "sqlite" and name == "FLOAT" and (digits or 0) <= 24
 
 
 def quoted(table: sa.Table) -> str:
@@ -204,12 +222,40 @@ def _load_json(value: Any) -> Any:
 _JSON = Field("json", "json")
 
 
-def _load_undecodable(value: Any) -> Any:
-    """Read a text that was fetched as bytes, since some text of its column is not UTF-8."""
-    try:
-        return value.decode() if isinstance(value, bytes) else value
-    except UnicodeDecodeError:
+def _spelled_out(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Select a cell of SQLite so that texts come as their bytes, which need not be UTF-8."""
+    as_bytes = sa.literal("t") + sa.func.hex(column)
+    raw = sa.type_coerce(column, sqltypes.NullType())
+    cell = sa.case((sa.func.typeof(column) == "text", as_bytes), else_=raw)
+    return sa.type_coerce(cell, sqltypes.NullType())
+
+
+class Undecodable(bytes):
+    """The bytes of a text that is not UTF-8."""
+
+
+def read_spelled_out(value: Any) -> Any:
+    """Give the cell that was selected by its bytes."""
+    if not isinstance(value, str):
         return value
+    text = bytes.fromhex(value[1:])
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return Undecodable(text)
+
+
+class _SpelledOutLoader:
+    """Read a cell of SQLite that was selected by its bytes; what is not UTF-8 stays bytes."""
+
+    def __init__(self, load: Loader | None) -> None:
+        self.load = load
+
+    def __call__(self, value: Any) -> Any:
+        value = read_spelled_out(value)
+        if isinstance(value, Undecodable):
+            return bytes(value)
+        return value if self.load is None else self.load(value)
 
 
 _PG_INTERVAL = re.compile(

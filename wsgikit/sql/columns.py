@@ -212,6 +212,12 @@ def spelled(column: sa.Column[Any], value: Any) -> Any:
 
 
 def _reference_of(column: sa.Column[Any]) -> Reference | None:
+    target = target_of(column)
+    return None if target is None else Reference(str(target.table.name), str(target.key))
+
+
+def target_of(column: sa.Column[Any]) -> sa.Column[Any] | None:
+    """Find the primary key that a foreign key of one column refers to."""
     for key in column.foreign_keys:
         try:
             target = key.column
@@ -219,5 +225,5 @@ def _reference_of(column: sa.Column[Any]) -> Reference | None:
             continue  # the other table was not described
         alone = key.constraint is None or len(key.constraint.elements) == 1
         if alone and list(target.table.primary_key.columns) == [target]:
-            return Reference(str(target.table.name), str(target.key))
+            return target
     return None
