@@ -29,14 +29,11 @@ requests ask for), `writing` (transactions), `links`, `pages` and `refusals` (wh
 made of).
 """
 
-import base64
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from webob import Request, Response, exc
@@ -72,6 +69,7 @@ from wsgikit.model import (
 )
 from wsgikit.model_collection import links, pages
 from wsgikit.model_collection.patches import apply_patch, merge
+from wsgikit.model_collection.preconditions import evaluate, make_tag
 from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
 from wsgikit.model_collection.reading import (
     PATCH,
@@ -95,6 +93,9 @@ _PLACE = "wsgikit-id"
 
 WRITES = ("create", "update", "patch", "delete", "bulk_patch", "bulk_delete")
 FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
+
+#: The tag of what has no versions: it is there, which is all that `*` asks.
+NO_VERSION = '""'
 
 EXISTS = "There is such a row already; nothing was saved."
 
@@ -224,10 +225,11 @@ class ModelCollection(Collection):
             raise QueryError("", "One row takes no parameters but fields, embed and format.")
         model = self.narrow(request)
         row = model.retrieve(self.key_of(model, id))
-        self._check_match(request, model, row)
         response = self._represent(request, model, row, query=query)
-        tag = response.headers.get("ETag")
-        if tag is not None and _matches(request, tag):
+        status = _precondition(request, response.headers.get("ETag", self._tag(model, row)))
+        if status == 412:
+            raise VersionError(row)
+        if status == 304:
             # RFC 9110 15.4.5: the headers that a cache needs, and no content.
             kept = ("ETag", "Vary", "Cache-Control")
             headers = [(name, value) for name, value in response.headerlist if name in kept]
@@ -239,6 +241,8 @@ class ModelCollection(Collection):
     def create(self, request: Request, **urlvars: Any) -> Any:
         """Store a new row, or many of them."""
         model = self._open(request)
+        if _precondition(request, NO_VERSION) is not None:
+            raise exc.HTTPPreconditionFailed("A collection has no versions; it is always there.")
         prefer = self._preferences(request)
         body = self.parse(request)
         rows = read_many(body)
@@ -514,11 +518,7 @@ class ModelCollection(Collection):
         JSON is a function of the row alone.  Any other representation may depend on more (a
         template, the label of another row), so a digest of its bytes is part of its tag.
         """
-        tag = _spell_version(model, row)
-        if body is not None:
-            digest = hashlib.blake2b(body, digest_size=9).digest()
-            tag += "." + base64.urlsafe_b64encode(digest).decode("ascii")
-        return f'"{tag}"'
+        return make_tag(_version(model, row), body)
 
     def _created(
         self,
@@ -614,14 +614,13 @@ class ModelCollection(Collection):
 
         The model compares it once more, in the statement that writes.
         """
-        if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
+        if not {"If-Match", "If-None-Match"} & {*request.headers}:
             if self.require_match and sent.version is None:
                 store.retrieve(key)  # 404 comes first
                 raise exc.HTTPPreconditionRequired("Say with If-Match which version you mean.")
             return sent.version
         row = self._current(request, store, key)
-        self._check_match(request, store, row)
-        if _matches(request, self._tag(store, row)):
+        if _precondition(request, self._tag(store, row)) is not None:
             raise VersionError(row)
         if sent.version is not None or request.headers.get("If-Match", "*").strip() == "*":
             return sent.version
@@ -636,16 +635,6 @@ class ModelCollection(Collection):
                 raise exc.HTTPPreconditionFailed("There is no such row.") from None
             raise
         return row
-
-    def _check_match(self, request: Request, model: Any, row: Row) -> None:
-        """Refuse a request whose If-Match names no current version (RFC 9110 13.1.1)."""
-        header = request.headers.get("If-Match")
-        if header is None or header.strip() == "*":
-            return
-        # The strong comparison: a weak tag matches nothing.
-        versions = [tag[1:-1].split(".")[0] for tag in _tags(header) if tag[0] == '"']
-        if _spell_version(model, row) not in versions:
-            raise VersionError(row)
 
     # -- refusals ----------------------------------------------------------------------
 
@@ -883,43 +872,14 @@ def _version(model: Any, row: Row) -> str:
     return str(version(row))
 
 
-def _spell_version(model: Any, row: Row) -> str:
-    """Write a version so that it can stand in an entity tag, with a dot behind it."""
-    return quote(_version(model, row), safe="").replace(".", "%2E")
-
-
-def _tags(header: str) -> Sequence[str]:
-    """Read a list of entity tags (RFC 9110 8.8.3), as they are written.
-
-    Raises:
-        HTTPBadRequest: If it is none: a mistake must not mean "any version".
-    """
-    tags, rest = [], header.strip()
-    while rest:
-        start = 3 if rest.startswith('W/"') else 1
-        end = rest.find('"', start)
-        if end < 0 or not rest.startswith(('"', 'W/"')):
-            break
-        tags.append(rest[: end + 1])
-        rest = rest[end + 1 :].lstrip(" \t")
-        if not rest:
-            return tags
-        if not rest.startswith(","):
-            break
-        rest = rest.lstrip(", \t")
-    if tags and not rest:
-        return tags
-    raise exc.HTTPBadRequest('A precondition must be * or a list of entity tags such as "abc".')
-
-
-def _matches(request: Request, tag: str) -> bool:
-    """Whether If-None-Match names this tag, by the weak comparison (RFC 9110 8.8.3.2)."""
-    header = request.headers.get("If-None-Match")
-    if header is None:
-        return False
-    if header.strip() == "*":
-        return True
-    return tag in [given.removeprefix("W/") for given in _tags(header)]
+def _precondition(request: Request, tag: str) -> int | None:
+    """Give the status that the preconditions of a request want instead of an answer."""
+    return evaluate(
+        request.method if request.method in ("GET", "HEAD") else "PUT",
+        tag,
+        if_match=request.headers.get("If-Match"),
+        if_none_match=request.headers.get("If-None-Match"),
+    )
 
 
 def _private(start_response: StartResponse) -> StartResponse:

@@ -20,6 +20,7 @@ from wsgikit.model import (
 )
 from wsgikit.model_collection.idempotency import KeyReuseError
 from wsgikit.model_collection.patches import PatchConflict, PatchError
+from wsgikit.model_collection.preconditions import TagError
 from wsgikit.model_collection.preferences import PreferenceError
 from wsgikit.query import QueryError
 
@@ -74,6 +75,7 @@ _REFUSALS: tuple[tuple[type[Exception], Callable[[Any], Refusal]], ...] = (
     (LimitError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
     (PatchConflict, lambda error: (exc.HTTPConflict(str(error)), {})),
     (PatchError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
+    (TagError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
     (PreferenceError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
     (KeyReuseError, lambda error: (exc.HTTPUnprocessableEntity(str(error)), {})),
     (ParseError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
