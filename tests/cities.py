@@ -112,3 +112,15 @@ def _filled(cities: Any, countries: Any) -> Any:
     for row in CITIES:
         cities.create(row)
     return cities
+
+
+class Plain:
+    """A model with the six verbs and no more."""
+
+    read_only = False
+
+    def __init__(self, model: MemoryModel) -> None:
+        self._model = model
+        self.fields, self.key, self.name = model.fields, model.key, model.name
+        for verb in ("list", "retrieve", "create", "update", "delete", "stream"):
+            setattr(self, verb, getattr(model, verb))

@@ -1,7 +1,6 @@
 """All the HTTP of a collection over a model."""
 
 import base64
-import json
 import re
 import threading
 from collections.abc import Callable
@@ -9,8 +8,7 @@ from datetime import UTC, date, datetime, time
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
-from wsgiref.validate import validator
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +18,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
 from webob import Request, Response
 from webob.exc import HTTPUnauthorized
 
+from tests.cities import TEMPLATE, Client, Plain, mounted
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.media import MediaType
 from wsgikit.media.html import HTML
@@ -38,43 +37,6 @@ from wsgikit.model_collection.pages import form_text
 from wsgikit.model_collection.patches import merge
 from wsgikit.query import Query
 from wsgikit.sql import TableModel
-
-TEMPLATE = "[{id:key}][;{noun}]"
-FORM = "application/x-www-form-urlencoded"
-
-
-class Client:
-    """Sends requests to an application, under the eyes of the WSGI validator."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = validator(app)
-
-    def __call__(
-        self, method: str, path: str, *, form: Any = None, body: Any = None, **headers: str
-    ) -> Response:
-        request = Request.blank(path, method=method)
-        if form is not None:
-            request.content_type = FORM
-            request.body = urlencode(form, doseq=True).encode()
-        elif isinstance(body, bytes):
-            request.content_type = "application/json"
-            request.body = body
-        elif body is not None:
-            request.content_type = "application/json"
-            request.body = json.dumps(body).encode()
-        for name, value in headers.items():
-            request.headers[name.replace("_", "-")] = value
-        response = request.get_response(self.app)
-        response.body  # noqa: B018  reads and closes it, as a server does
-        return response
-
-
-def mounted(*collections: tuple[str, Any]) -> Client:
-    app = Dispatcher()
-    for name, collection in collections:
-        app.add(f"/{name}/{TEMPLATE}", collection, name=name)
-    return Client(app)
-
 
 PEOPLE = [
     Field("id", "integer", required=False, has_default=True, nullable=False),
@@ -196,7 +158,7 @@ def test_a_merge_is_tried_again_when_somebody_else_writes(tmp_path: Path) -> Non
             return super().update(key, values, version)
 
     model = Busy(PEOPLE)
-    ask = mounted(("people", ModelCollection(model, media=[JSON])))
+    ask = mounted(("people", ModelCollection(Plain(model), media=[JSON])))
     ask("POST", "/people/", body=ADA)
     assert ask("PATCH", "/people/1", body={"data": {"a": 1}}).json["data"] == {"a": 1}
     model.others = 100
@@ -407,7 +369,7 @@ def test_of_many_who_make_the_same_row_one_does(ask: Client) -> None:
 class Late(MemoryModel):
     """Rows that somebody else makes after we have looked."""
 
-    looked = False
+    looked = True
 
     def retrieve(self, key: Any) -> Any:
         if not self.looked:
@@ -419,7 +381,8 @@ class Late(MemoryModel):
 def test_a_row_that_somebody_else_made_just_before() -> None:
     model = Late(PEOPLE)
     model.create({"id": 7, **ADA})
-    ask = mounted(("people", ModelCollection(model, media=JSON)))
+    model.looked = False
+    ask = mounted(("people", ModelCollection(Plain(model), media=JSON)))
     assert ask("PUT", "/people/7", body=ADA, If_None_Match="*").status_int == 412
 
 

@@ -271,7 +271,7 @@ class ModelCollection(Collection):
         headers = _applied(prefer, "tx", "resolution", "return")
         headers |= {"Idempotent-Replayed": "true"} if replayed else {}
         if prefer.minimal:
-            return Response(status=status, headerlist=[*headers.items(), ("Content-Length", "0")])
+            return _empty(status, headers)
         self._tell(request, model, Query())
         value = {"count": written.count, "created": written.created}
         return respond([*written.rows] if returning else value, request, offers, status, headers)
@@ -540,9 +540,8 @@ class ModelCollection(Collection):
             headers["Location"] = url
         status = 201 if written.created else 200
         if prefer.minimal or row is None:
-            headers |= {"Content-Length": "0"}
             headers |= {} if row is None else {"ETag": self._tag(model, row)}
-            return Response(status=status, headerlist=[*headers.items()])
+            return _empty(status, headers)
         return self._represent(request, model, row, status, headers=headers)
 
     def _create_at(
@@ -859,6 +858,12 @@ def _with_room_for_files(kind: MediaType, model: Any) -> MediaType:
     parser: Any = copy(kind.parser)
     parser.limit += files * 4 // 3
     return replace(kind, parser=parser)
+
+
+def _empty(status: int, headers: Mapping[str, str]) -> Response:
+    """Answer without content, with a status that may have some."""
+    lines = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
+    return Response(status=status, headerlist=[*lines, *headers.items()])
 
 
 def _applied(prefer: Preferences, *names: Name) -> dict[str, str]:

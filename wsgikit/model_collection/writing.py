@@ -22,7 +22,7 @@ from wsgikit.model_collection.preferences import Preferences
 Result = TypeVar("Result")
 
 #: How often a change of a store without transactions is tried when others write in between.
-MERGE_TRIES = 30
+MERGE_TRIES = 10
 
 
 def transact(
@@ -46,7 +46,7 @@ def transact(
     if not hasattr(model, "transaction"):
         if rollback:
             raise DeniedError("This store cannot undo anything; there are no dry runs.")
-        return repeat(lambda: work(model), MERGE_TRIES if repeatable else 1)
+        return repeat(lambda: work(model), MERGE_TRIES if repeatable else 1, pause=0.001)
 
     def once() -> Result:
         with model.transaction(rollback=rollback) as store:
