@@ -24,14 +24,13 @@ links, and writes what renderers may want to know: `wsgikit.context` (what a tem
 `wsgikit.columns` (the fields of the rows), `wsgikit.title`, `wsgikit.label` (the name of the
 field that stands for a row) and `wsgikit.link` (a function from a row to its URL).
 
-The parts: `reading` (bodies), `preferences`, `preconditions`, `patches` and `idempotency` (what
-requests ask for), `writing` (transactions), `links`, `pages` and `refusals` (what answers are
-made of).
+The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
+and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links`, `pages`
+and `refusals` (what answers are made of).
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -56,7 +55,6 @@ from wsgikit.model import (
     Model,
     ModelError,
     NotFoundError,
-    RetryError,
     Row,
     ValidationError,
     VersionError,
@@ -65,10 +63,11 @@ from wsgikit.model import (
     is_empty_filter,
     replacement,
     to_text,
-    version_of,
 )
+from wsgikit.model.describing import describe_model
+from wsgikit.model.schema import row_document
 from wsgikit.model_collection import links, pages
-from wsgikit.model_collection.patches import apply_patch, merge
+from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
 from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
 from wsgikit.model_collection.reading import (
@@ -76,17 +75,24 @@ from wsgikit.model_collection.reading import (
     Sent,
     content_type,
     has_form,
+    query_of,
     read_many,
     read_one,
+    with_room_for_files,
 )
 from wsgikit.model_collection.refusals import REFUSED, refusal_of
-from wsgikit.model_collection.writing import Creation, Records, transact
-from wsgikit.query import Query, QueryError, parse_query
-
-#: A policy gives what a request may touch of a model; `None`, or an exception, means nothing.
-Policy = Callable[[Request, Any], Model | None]
-
-logger = logging.getLogger("wsgikit")
+from wsgikit.model_collection.showing import embedded, projected, shown_fields
+from wsgikit.model_collection.writing import (
+    Creation,
+    Records,
+    change_row,
+    merger,
+    patcher,
+    refuse_existing,
+    transact,
+    version_in,
+)
+from wsgikit.query import Query, QueryError
 
 #: Stands for an id while the URL around it is made.
 _PLACE = "wsgikit-id"
@@ -139,7 +145,7 @@ class ModelCollection(Collection):
         self.records = None if idempotency is None else Records(idempotency)
         self._own_key_fields = links.key_fields(model)
         self.title = title or str(getattr(model, "name", "")) or "Collection"
-        media = [_with_room_for_files(kind, model) for kind in media_types(media)]
+        media = [with_room_for_files(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
         self._pages = tuple(m for m in shown if m.format == "html")
         self._others = tuple(m for m in shown if m.format != "html")
@@ -162,7 +168,7 @@ class ModelCollection(Collection):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self.policy is not None:
-            start_response = _private(start_response)
+            start_response = private(start_response)
         try:
             return super().__call__(environ, start_response)
         except REFUSED as error:
@@ -173,7 +179,7 @@ class ModelCollection(Collection):
 
     def list(self, request: Request, **urlvars: Any) -> Any:
         """Answer one page of rows, or all of them (``limit=all``)."""
-        return self._list(request, parse_query(request.query_string))
+        return self._list(request, query_of(request))
 
     def query(self, request: Request, **urlvars: Any) -> Any:
         """Answer the same for a query in the body (RFC 10008)."""
@@ -181,7 +187,7 @@ class ModelCollection(Collection):
         if not isinstance(document, dict):
             raise QueryError("", 'The query must be an object, such as {"age__gte": 18}.')
         request.environ["wsgikit.action"] = "list"
-        return self._list(request, parse_query(request.query_string, document))
+        return self._list(request, query_of(request, document))
 
     def _list(self, request: Request, query: Query) -> Response:
         model = self.narrow(request)
@@ -200,7 +206,7 @@ class ModelCollection(Collection):
         fields = self._tell(request, model, query)
         self._describe(request, model, {"meta": fields, "count": None, **found, **value})
         if query.fields and negotiate(request, self.media) not in self._pages:
-            value["data"] = [*_projected(page.data, query.fields)]
+            value["data"] = [*projected(page.data, fields)]
         more = self._alternates(request, url)
         return respond(value, request, self.media, headers=[self._links(request, found, more)])
 
@@ -211,16 +217,16 @@ class ModelCollection(Collection):
             raise QueryError("limit", f"All rows at once can be had with: {able or 'no format'}.")
         if query.count:
             raise QueryError("count", "is of no use where all rows come.")
-        self._tell(request, model, query)
+        fields = self._tell(request, model, query)
         rows = model.stream(query)
         if query.fields:
-            rows = _projected(rows, query.fields)
+            rows = projected(rows, fields)
         value = {"data": rows, "next": None, "prev": None}
         return respond(value, request, self.media, headers=[self._links(request, {})])
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
-        query = parse_query(request.query_string)
+        query = query_of(request)
         if query != Query(fields=query.fields, embed=query.embed):
             raise QueryError("", "One row takes no parameters but fields, embed and format.")
         model = self.narrow(request)
@@ -318,16 +324,16 @@ class ModelCollection(Collection):
         change: Callable[[Row], Mapping[str, Any]] | None = None
         if content_type(request) == PATCH:
             sent = Sent({})
-            change = _patcher(body)
+            change = patcher(body)
         else:
             sent = self._sent(request, body)
             if any(isinstance(value, dict) for value in sent.values.values()):
-                change = _merger(sent.values)
+                change = merger(sent.values)
 
         def write(store: Any) -> Row:
             version = self._wanted_version(request, store, key, sent)
             if change is not None:
-                return _change(store, key, version, change)
+                return change_row(store, key, version, change)
             row: Row = store.update(key, sent.values, version)
             return row
 
@@ -381,7 +387,7 @@ class ModelCollection(Collection):
             QueryError: If it has no filter, or one without a value: a mistake must not mean
                 all rows.  Who means these says so, with ``limit=all``.
         """
-        query = parse_query(request.query_string)
+        query = query_of(request)
         if replace(query, filter=Query().filter, search="", whole=False) != Query():
             raise QueryError("", "A write of many rows takes a filter, q and limit=all only.")
         if is_empty_filter(query):
@@ -423,6 +429,38 @@ class ModelCollection(Collection):
         model = self._open(request)
         return self._form(request, model, key=self.key_of(model, id), action=FORMS[2])
 
+    # -- description ---------------------------------------------------------------------
+
+    def get_schema(self, request: Request, **urlvars: Any) -> Any:
+        """Answer the JSON Schema of a row."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        model = self._open(request)
+        id = request.host_url + self.url(request, noun="schema")
+        body = json.dumps(row_document(model, id, self.title)).encode()
+        headers = [
+            ("Content-Type", "application/schema+json"),
+            ("Content-Length", str(len(body))),
+            ("ETag", make_tag("", body)),
+        ]
+        return Response(headerlist=headers, app_iter=[body], conditional_response=True)
+
+    def describe(self, request: Request | None = None) -> dict[str, Any]:
+        """Describe what is served as plain data, see `wsgikit.model.describe_model`.
+
+        Args:
+            request: Whose policy narrows the description; without one, all is described.
+
+        Raises:
+            HTTPForbidden: If the policy says no.
+        """
+        model = self.model if request is None else self.narrow(request)
+        actions = set(self.actions)
+        if getattr(model, "read_only", False):
+            actions -= {*WRITES, *FORMS}
+        formats = [kind.format for kind in self.media if kind.renderer is not None]
+        return describe_model(model, title=self.title, actions=actions, formats=formats)
+
     # -- what actions share ------------------------------------------------------------
 
     def narrow(self, request: Request) -> Any:
@@ -431,18 +469,7 @@ class ModelCollection(Collection):
         Raises:
             HTTPForbidden: If the policy says no.
         """
-        if self.policy is None:
-            return self.model
-        try:
-            model = self.policy(request, self.model)
-        except exc.HTTPException:
-            raise
-        except Exception as error:
-            logger.exception("the policy of %s failed", self.title)
-            raise exc.HTTPForbidden("This is not for you.") from error
-        if model is None:
-            raise exc.HTTPForbidden("This is not for you.")
-        return model
+        return narrowed(self.policy, request, self.model, self.title)
 
     def key_of(self, model: Any, id: str) -> tuple[Any, ...]:
         """Give the key that the `id` of a URL stands for.
@@ -462,7 +489,7 @@ class ModelCollection(Collection):
         Raises:
             QueryError: If there is one: who sends `DELETE /people/7?age=3` means something else.
         """
-        if request.query_string and parse_query(request.query_string) != Query():
+        if request.query_string and query_of(request) != Query():
             raise QueryError("", "Only a list takes a query.")
         return self.narrow(request)
 
@@ -501,10 +528,10 @@ class ModelCollection(Collection):
         """Answer a row, with its ETag."""
         request.environ["wsgikit.action"] = "retrieve"
         fields = self._tell(request, model, query)
-        shown = _embedded(row, query.embed, model)
+        shown = embedded(row, query.embed, model)
         self._describe(request, model, {"meta": fields, "row": shown})
         if query.fields and negotiate(request, self.media) not in self._pages:
-            (shown,) = _projected([shown], query.fields)
+            (shown,) = projected([shown], fields)
         lines = [self._links(request, {}), *(headers or {}).items()]
         response = respond(shown, request, self.media, status=status, headers=lines)
         plain = response.content_type == "application/json" and query == Query()
@@ -518,7 +545,7 @@ class ModelCollection(Collection):
         JSON is a function of the row alone.  Any other representation may depend on more (a
         template, the label of another row), so a digest of its bytes is part of its tag.
         """
-        return make_tag(_version(model, row), body)
+        return make_tag(version_in(model, row), body)
 
     def _created(
         self,
@@ -561,7 +588,7 @@ class ModelCollection(Collection):
                 raise ValidationError([FieldError(name, "read_only", message)])
 
         def write(store: Any) -> Row:
-            _refuse_existing(store, key)
+            refuse_existing(store, key)
             row: Row = store.create({**sent.values, **given})
             return row
 
@@ -623,7 +650,7 @@ class ModelCollection(Collection):
             raise VersionError(row)
         if sent.version is not None or request.headers.get("If-Match", "*").strip() == "*":
             return sent.version
-        return _version(store, row)
+        return version_in(store, row)
 
     def _current(self, request: Request, store: Any, key: tuple[Any, ...]) -> Row:
         try:
@@ -658,8 +685,7 @@ class ModelCollection(Collection):
 
     def _tell(self, request: Request, model: Any, query: Query) -> Sequence[Field]:
         """Tell all renderers about the rows; give the fields that are shown, in order."""
-        known = {field.name: field for field in model.fields}
-        fields = tuple(known[name] for name in query.fields or known)
+        fields = shown_fields(model, query)
         request.environ["wsgikit.columns"] = fields
         request.environ["wsgikit.title"] = self.title
         request.environ["wsgikit.label"] = getattr(model, "label", None)
@@ -672,11 +698,15 @@ class ModelCollection(Collection):
         return links.header(
             {
                 **found,
-                "describedby": links.attempt(self.url, request, noun="schema"),
+                "describedby": self._schema_url(request),
                 "service-desc": links.named_url(request, "openapi"),
             },
             more,
         )
+
+    def _schema_url(self, request: Request) -> str | None:
+        known = "get_schema" in self.actions
+        return links.attempt(self.url, request, noun="schema") if known else None
 
     def _alternates(self, request: Request, url: str) -> Sequence[str]:
         return links.alternates(request, url, [(m.format, m.name) for m in self._others])
@@ -707,7 +737,7 @@ class ModelCollection(Collection):
         request.environ["wsgikit.action"] = action or (FORMS[0] if row is None else FORMS[1])
         typed = None if sent is None else sent.texts
         shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
-        shown["version"] = None if row is None else _version(model, row)
+        shown["version"] = None if row is None else version_in(model, row)
         self._describe(request, model, shown)
         return respond(shown["values"], request, self._pages, status=pages.form_status(error))
 
@@ -756,108 +786,7 @@ class ModelCollection(Collection):
         return None if id is None else links.attempt(self.url, request, id=id)
 
 
-# -- rows as they are shown ------------------------------------------------------------------
-
-
-def _projected(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
-    """Give rows of these fields only; a stream is closed with this one."""
-    try:
-        for row in rows:
-            yield {name: row[name] for name in names}
-    finally:
-        getattr(rows, "close", lambda: None)()
-
-
-def _embedded(row: Row, names: Sequence[str], model: Any) -> Row:
-    """Give a row whose foreign keys are replaced by the rows that they point to."""
-    shown = dict(row)
-    for name in names:
-        follow: Callable[[str], Any] = getattr(model, "follow", lambda name: None)
-        target = follow(name) if name in row else None
-        if target is None:
-            raise QueryError("embed", f"{name[:50]!r} is no column that leads to other rows here.")
-        try:
-            shown[name] = None if row[name] is None else target.retrieve(row[name])
-        except NotFoundError:
-            shown[name] = None
-    return shown
-
-
-# -- changes that depend on the row ------------------------------------------------------------
-
-
-def _change(
-    store: Any,
-    key: tuple[Any, ...],
-    version: str | None,
-    change: Callable[[Row], Mapping[str, Any]],
-) -> Row:
-    """Change a row by what is stored in it, and nobody in between."""
-    row = store.update(key, {}, version)  # in a transaction, it is locked from here
-    try:
-        changed: Row = store.update(key, change(row), _version(store, row))
-    except VersionError as error:
-        # Only a store without transactions comes here.
-        if version is not None:
-            raise
-        detail = "Others change this row all the time; nothing was saved."
-        raise RetryError(detail, 1) from error
-    return changed
-
-
-def _merger(values: Mapping[str, Any]) -> Callable[[Row], Mapping[str, Any]]:
-    """Merge objects into JSON columns (RFC 7396)."""
-
-    def change(row: Row) -> Mapping[str, Any]:
-        return {
-            name: merge(row.get(name), value) if isinstance(value, dict) else value
-            for name, value in values.items()
-        }
-
-    return change
-
-
-def _patcher(operations: Any) -> Callable[[Row], Mapping[str, Any]]:
-    """Apply a JSON Patch (RFC 6902) to a row as JSON spells it."""
-
-    def change(row: Row) -> Mapping[str, Any]:
-        before = {name: _as_json(value) for name, value in row.items()}
-        after = apply_patch(before, operations)
-        if not isinstance(after, dict):
-            message = "The patch must leave an object."
-            raise ValidationError([FieldError("", "type", message)])
-        removed = {name: None for name in before if name not in after}
-        added = {name: after[name] for name in after if name not in before}
-        changed = {n: after[n] for n in before if n in after and after[n] is not before[n]}
-        return {**removed, **added, **changed}
-
-    return change
-
-
-def _as_json(value: Any) -> Any:
-    plain = value is None or isinstance(value, bool | int | str | list | dict)
-    return value if plain or (isinstance(value, float) and value - value == 0) else to_text(value)
-
-
-def _refuse_existing(store: Any, key: tuple[Any, ...]) -> None:
-    try:
-        row = store.retrieve(key)
-    except NotFoundError:
-        return
-    raise VersionError(row)
-
-
 # -- small things --------------------------------------------------------------------------
-
-
-def _with_room_for_files(kind: MediaType, model: Any) -> MediaType:
-    """Raise a parser's limit by what the model's files may be long: base64 needs a third more."""
-    files = sum(f.length or 0 for f in model.fields if f.kind == "binary" and f.writable)
-    if not files or not hasattr(kind.parser, "limit"):
-        return kind
-    parser: Any = copy(kind.parser)
-    parser.limit += files * 4 // 3
-    return replace(kind, parser=parser)
 
 
 def _empty(status: int, headers: Mapping[str, str]) -> Response:
@@ -872,11 +801,6 @@ def _applied(prefer: Preferences, *names: Name) -> dict[str, str]:
     return {"Preference-Applied": applied} if applied else {}
 
 
-def _version(model: Any, row: Row) -> str:
-    version = getattr(model, "version", version_of)
-    return str(version(row))
-
-
 def _precondition(request: Request, tag: str) -> int | None:
     """Give the status that the preconditions of a request want instead of an answer."""
     return evaluate(
@@ -885,17 +809,6 @@ def _precondition(request: Request, tag: str) -> int | None:
         if_match=request.headers.get("If-Match"),
         if_none_match=request.headers.get("If-None-Match"),
     )
-
-
-def _private(start_response: StartResponse) -> StartResponse:
-    """Forbid caches to keep an answer that depends on who asked (RFC 9111 5.2.2)."""
-
-    def start(status: str, headers: Any, exc_info: Any = None) -> Any:
-        if not any(name.lower() == "cache-control" for name, _value in headers):
-            headers = [*headers, ("Cache-Control", "private, no-store")]
-        return start_response(status, headers, exc_info)
-
-    return start
 
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
-"""What a client sent to be stored: a form, a JSON object, a list of them, or a file of rows."""
+"""What a client sent: a query; a form, a JSON object, a list of them, or a file of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webob import Request, exc
 
-from wsgikit.media import Form, Rows, Upload
+from wsgikit.media import Form, MediaType, Rows, Upload
 from wsgikit.model import Exact, FieldError, Text, ValidationError
+from wsgikit.query import Query, QueryError, parse_query
 
 #: The content types of forms.
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -30,6 +32,20 @@ class Sent:
     texts: Mapping[str, Any] | None = None
     version: str | None = None
     from_page: bool = False
+
+
+def query_of(request: Request, document: Mapping[str, Any] | None = None) -> Query:
+    """Read what a request asks of a list, in its URL and perhaps in a document.
+
+    Raises:
+        QueryError: As `wsgikit.query.parse_query`.
+    """
+    try:
+        # PEP 3333: bytes that were not percent-encoded arrive as if they were Latin-1.
+        text = str(request.query_string).encode("latin-1").decode("utf-8")
+    except UnicodeError as error:
+        raise QueryError("", "The query string is not UTF-8.") from error
+    return parse_query(text, document)
 
 
 def has_form(request: Request) -> bool:
@@ -99,3 +115,13 @@ def _typed_value(value: Any) -> Any:
 def _unescape(name: str) -> str:
     """Undo the extra underscore of a control for a column whose name starts with one."""
     return name[1:] if name.startswith("__") else name
+
+
+def with_room_for_files(kind: MediaType, model: Any) -> MediaType:
+    """Raise a parser's limit by what the model's files may be long: base64 needs a third more."""
+    files = sum(f.length or 0 for f in model.fields if f.kind == "binary" and f.writable)
+    if not files or not hasattr(kind.parser, "limit"):
+        return kind
+    parser: Any = copy(kind.parser)
+    parser.limit += files * 4 // 3
+    return replace(kind, parser=parser)

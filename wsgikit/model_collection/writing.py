@@ -10,13 +10,20 @@ from webob import Request
 from wsgikit.model import (
     ConflictError,
     DeniedError,
+    FieldError,
     NotFoundError,
     RefusedError,
+    RetryError,
+    Row,
     ValidationError,
+    VersionError,
     Written,
+    to_text,
+    version_of,
 )
 from wsgikit.model.retrying import TRIES, repeat
 from wsgikit.model_collection import idempotency
+from wsgikit.model_collection.patches import apply_patch, merge
 from wsgikit.model_collection.preferences import Preferences
 
 Result = TypeVar("Result")
@@ -168,3 +175,73 @@ def _found(store: Any, ids: Iterable[str | None], find: Callable[[Any, str], Any
 def _about_one(error: RefusedError) -> RefusedError:
     """Give the same refusal for a request of one row, whose number says nothing."""
     return type(error)([replace(item, row=None) for item in error.errors])
+
+
+# -- changes that depend on the row ---------------------------------------------------------
+
+
+def change_row(
+    store: Any,
+    key: tuple[Any, ...],
+    version: str | None,
+    change: Callable[[Row], Mapping[str, Any]],
+) -> Row:
+    """Change a row by what is stored in it, and nobody in between."""
+    row = store.update(key, {}, version)  # in a transaction, it is locked from here
+    try:
+        changed: Row = store.update(key, change(row), version_in(store, row))
+    except VersionError as error:
+        # Only a store without transactions comes here.
+        if version is not None:
+            raise
+        detail = "Others change this row all the time; nothing was saved."
+        raise RetryError(detail, 1) from error
+    return changed
+
+
+def merger(values: Mapping[str, Any]) -> Callable[[Row], Mapping[str, Any]]:
+    """Merge objects into JSON columns (RFC 7396)."""
+
+    def change(row: Row) -> Mapping[str, Any]:
+        return {
+            name: merge(row.get(name), value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
+
+    return change
+
+
+def patcher(operations: Any) -> Callable[[Row], Mapping[str, Any]]:
+    """Apply a JSON Patch (RFC 6902) to a row as JSON spells it."""
+
+    def change(row: Row) -> Mapping[str, Any]:
+        before = {name: _as_json(value) for name, value in row.items()}
+        after = apply_patch(before, operations)
+        if not isinstance(after, dict):
+            message = "The patch must leave an object."
+            raise ValidationError([FieldError("", "type", message)])
+        removed = {name: None for name in before if name not in after}
+        added = {name: after[name] for name in after if name not in before}
+        changed = {n: after[n] for n in before if n in after and after[n] is not before[n]}
+        return {**removed, **added, **changed}
+
+    return change
+
+
+def _as_json(value: Any) -> Any:
+    plain = value is None or isinstance(value, bool | int | str | list | dict)
+    return value if plain or (isinstance(value, float) and value - value == 0) else to_text(value)
+
+
+def refuse_existing(store: Any, key: tuple[Any, ...]) -> None:
+    try:
+        row = store.retrieve(key)
+    except NotFoundError:
+        return
+    raise VersionError(row)
+
+
+def version_in(model: Any, row: Row) -> str:
+    """Give the version of a row: the model's own, or a digest."""
+    version = getattr(model, "version", version_of)
+    return str(version(row))
