@@ -46,6 +46,7 @@ from wsgikit.media import (
     answer,
     asset,
     body_lines,
+    columns_of,
     body_stream,
     deliver,
     is_header,
@@ -59,6 +60,7 @@ from wsgikit.media import (
     read_body,
     respond,
     rows_of,
+    title_of,
     to_text,
     without_body,
 )
@@ -915,6 +917,26 @@ def test_rows_are_those_of_a_list_or_of_a_page() -> None:
     assert rows_of([1]) == rows_of(Page(**FULL)) == [1]
     assert rows_of((1,)) == (1,)
     assert rows_of({"id": 1}) is rows_of("text") is rows_of(None) is None
+
+
+class Column:
+    name = "id"
+
+
+def test_columns_are_those_that_describe_the_rows() -> None:
+    request = Request.blank("/", {"wsgikit.columns": [Column]})
+    assert columns_of(request) == columns_of(request, {"id": 1}, {"id": 2, "a": 3}) == (Column,)
+    assert columns_of(request, {"count": 3}) == columns_of(request, 3) == ()
+    assert columns_of(Request.blank("/"), {"id": 1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/people/", "people"), ("/a/people/7", "7"), ("/%C3%AB", "\xeb"), ("/%ff", "\ufffd"), ("/", "")],
+)
+def test_the_title_is_that_of_the_path_unless_there_is_one(path: str, title: str) -> None:
+    assert title_of(Request.blank(path)) == title
+    assert title_of(Request.blank(path, {"wsgikit.title": "Staff"})) == "Staff"
 
 
 def test_the_pieces_of_an_iterator_are_sent_in_chunks_and_it_is_closed() -> None:

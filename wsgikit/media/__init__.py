@@ -33,6 +33,7 @@ An empty `format=` counts as absent, as plain HTML forms send every input.
 Reads `wsgikit.parsed` and writes it (the parsed body, so that a body is read once), writes
 `wsgi.input` and `CONTENT_LENGTH` (the body stays readable for whoever comes next), and gives
 the renderer of a problem page an environ with `wsgikit.action` set to `problem`.
+For renderers, `columns_of()` reads `wsgikit.columns` and `title_of()` reads `wsgikit.title`.
 """
 
 import logging
@@ -839,6 +840,28 @@ def page_of(value: Any) -> Mapping[str, Any] | None:
     elif getattr(value, "count_exact", None) is not None:
         page["count_exact"] = value.count_exact
     return page
+
+
+def columns_of(request: Request, *rows: Any) -> tuple[Any, ...]:
+    """Return `wsgikit.columns`: in order, what has a `name`, a `kind` and a `label`.
+
+    Args:
+        rows: Rows that they must describe by having all of their names; else they are left
+            aside, since an action may well answer with something else than the model's rows.
+    """
+    columns = tuple(request.environ.get("wsgikit.columns", ()))
+    names = {column.name for column in columns}
+    described = all(isinstance(row, Mapping) and names <= row.keys() for row in rows)
+    return columns if described else ()
+
+
+def title_of(request: Request) -> str:
+    """Return what the answer is called: `wsgikit.title`, else the last part of the path."""
+    environ = request.environ
+    # PEP 3333: the bytes of the path arrive as if they were Latin-1.
+    raw = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
+    path = raw.decode("utf-8", "replace").strip("/")
+    return str(environ.get("wsgikit.title") or path.rpartition("/")[2])
 
 
 def deliver(pieces: Iterable[bytes], rows: Iterable[Any]) -> bytes | Iterator[bytes]:

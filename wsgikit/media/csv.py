@@ -33,7 +33,7 @@ Reads `wsgikit.columns` (the columns in order; the keys of the rows where there 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, ClassVar, TypeAlias
@@ -48,10 +48,12 @@ from wsgikit.media import (
     ParseError,
     Rows,
     body_lines,
+    columns_of,
     deliver,
     json_text,
     parse_content_type,
     rows_of,
+    title_of,
     to_text,
 )
 
@@ -105,12 +107,15 @@ class CSVRenderer:
         rows = rows_of(value)
         if rows is None:
             rows = [value]
-        return deliver(self._lines(rows, request.environ.get("wsgikit.columns", ())), rows)
+        return deliver(self._lines(rows, request), rows)
 
-    def _lines(self, rows: Iterable[Any], described: Iterable[Any]) -> Iterator[bytes]:
+    def _lines(self, rows: Iterable[Any], request: Request) -> Iterator[bytes]:
         source = iter(rows)
         first = [*islice(source, 1)]
-        kinds, checked = _columns(rows, first, described)
+        kinds: dict[Any, str] = {column.name: column.kind for column in columns_of(request, *first)}
+        checked = not kinds
+        if checked:
+            kinds = _keys(rows if isinstance(rows, list | tuple) else first)
         if kinds:
             yield _line([self._quote(str(to_text(name))) for name in kinds])
         plan = [(name, self._writer(kind)) for name, kind in kinds.items()]
@@ -133,17 +138,9 @@ class CSVRenderer:
         return write
 
 
-def _columns(
-    rows: Iterable[Any], first: Sequence[Any], described: Iterable[Any]
-) -> tuple[dict[Any, str], bool]:
-    """Return the names of the columns with their kinds, and whether rows may have others."""
-    kinds: dict[Any, str] = {column.name: column.kind for column in described}
-    # What is described are the model's rows; an action may well answer with something else.
-    if kinds and (not first or (isinstance(first[0], Mapping) and kinds.keys() <= first[0].keys())):
-        return kinds, False
-    known = rows if isinstance(rows, list | tuple) else first
-    names = chain.from_iterable(row for row in known if isinstance(row, Mapping))
-    return dict.fromkeys(names, ""), True
+def _keys(rows: Iterable[Any]) -> dict[Any, str]:
+    names = chain.from_iterable(row for row in rows if isinstance(row, Mapping))
+    return dict.fromkeys(names, "")
 
 
 def _unfit(row: Any, kinds: Mapping[Any, str]) -> TypeError:
@@ -184,12 +181,7 @@ def _in_quotes(text: str) -> str:
 
 def _filename(request: Request) -> str:
     """Name the file after the collection: by its title, else by the path (RFC 6266, 4.3)."""
-    environ = request.environ
-    # PEP 3333: the bytes of the path arrive as if they were Latin-1.
-    raw = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
-    path = raw.decode("utf-8", "replace").strip("/")
-    title = str(environ.get("wsgikit.title") or path.rpartition("/")[2])
-    name = (re.sub(r"[^\w.-]+", "-", title)[:100].strip("-.") or "data") + ".csv"
+    name = (re.sub(r"[^\w.-]+", "-", title_of(request))[:100].strip("-.") or "data") + ".csv"
     if name.isascii():
         return f'filename="{name}"'
     return f"filename*=UTF-8''{quote(name, errors='replace')}"
