@@ -39,13 +39,14 @@ OURS: dict[str, set[str]] = {
         "wsgikit.model_collection.*",
         "wsgikit.query",
     },
-    "wsgikit.openapi": {"wsgikit.uri", "wsgikit.media"},
+    "wsgikit.openapi": {"wsgikit.openapi.*", "wsgikit.uri", "wsgikit.media"},
     "wsgikit.query": set(),
     "wsgikit.reflect": {
         "wsgikit.dispatcher",
         "wsgikit.home",
         "wsgikit.media.*",
         "wsgikit.model_collection",
+        "wsgikit.openapi",
         "wsgikit.sql",
     },
     "wsgikit.scaffold": set(),
@@ -57,7 +58,7 @@ OURS: dict[str, set[str]] = {
 }
 
 # The parts of these packages may import what the package may.
-PARTS = {"wsgikit.model", "wsgikit.model_collection", "wsgikit.sql"}
+PARTS = {"wsgikit.model", "wsgikit.model_collection", "wsgikit.openapi", "wsgikit.sql"}
 
 # The command line imports what a command needs when that command runs: `--help` stays instant.
 MAY_DELAY = {"wsgikit.cli"}

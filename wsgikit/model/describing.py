@@ -23,6 +23,7 @@ from typing import Any
 from wsgikit.model.fields import Field
 from wsgikit.model.schema import (
     Schema,
+    bulk_patch_schema,
     create_schema,
     form_schema,
     id_schema,
@@ -82,10 +83,11 @@ def describe_model(
         has them), `embed` (the foreign keys that can be replaced by rows), `many` (whether
         many rows can be written at once), `files` (the fields that a form sends as files), and
         `schemas`: `row` as it is shown, `listed` (the same with ``fields`` and ``embed``),
-        `create`, `replace`, `patch`, `json-patch`, `new-form`, `edit-form`, `query` and
-        `conditions`.
+        `create`, `replace`, `patch`, `json-patch`, `bulk-patch`, `new-form`, `edit-form`,
+        `patch-form`, `query` and `conditions`.
     """
     fields, key = tuple(model.fields), tuple(model.key)
+    edit_form = form_schema(fields, key, new=False)
     name = str(getattr(model, "name", ""))
     embed = embeddable(model)
     return {
@@ -106,8 +108,10 @@ def describe_model(
             "replace": replace_schema(fields, key),
             "patch": patch_schema(fields, key),
             "json-patch": json_patch_schema(fields, key),
+            "bulk-patch": bulk_patch_schema(fields, key),
             "new-form": form_schema(fields, key, new=True),
-            "edit-form": form_schema(fields, key, new=False),
+            "edit-form": edit_form,
+            "patch-form": {name: value for name, value in edit_form.items() if name != "required"},
             "query": query_schema(model),
             "conditions": conditions_schema(model),
         },

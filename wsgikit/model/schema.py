@@ -318,6 +318,19 @@ def patch_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
     return _closed(_changed(fields, key), [])
 
 
+def bulk_patch_schema(fields: Sequence[Field], key: Sequence[str] = ()) -> Schema:
+    """Describe a change of many rows: as of one, but nothing is merged into JSON."""
+    given = [field for field in fields if field.writable and field.name not in key]
+    return _closed({field.name: _unmerged(field) for field in given}, [])
+
+
+def _unmerged(field: Field) -> Schema:
+    if field.kind != "json":
+        return write_schema(field)
+    types = [kind for kind in _ANYTHING_BUT_NULL["type"] if kind != "object"]
+    return {**_notes(field), **_either([{"type": types}], field.nullable)}
+
+
 def _changed(fields: Sequence[Field], key: Sequence[str]) -> Schema:
     return {
         f.name: write_schema(f)
