@@ -46,8 +46,8 @@ from wsgikit.media import (
     answer,
     asset,
     body_lines,
-    columns_of,
     body_stream,
+    columns_of,
     deliver,
     is_header,
     json_text,
@@ -228,6 +228,14 @@ def test_nothing_accepts_nothing() -> None:
         # RFC 9110, 12.5.1: the most specific range decides, wherever it stands.
         ("*/*;q=0.9, text/html;q=0.1", "application/json"),
         ("text/*;q=0.9, text/html;q=0.1, application/*;q=0.2", "application/json"),
+        # All is UTF-8, and parameters that cannot be had do not make a 406.
+        ("text/html; charset=utf-8", "text/html"),
+        ('text/html;charset="UTF8";q=0.5, */*;q=0.1', "text/html"),
+        ("text/html;charset=utf-8;q=0.1, application/json;q=0.2", "application/json"),
+        ("text/html;charset=utf-80", "text/html"),
+        ('text/html; a="b,\\"c"; level=1', "text/html"),
+        ("text/html;level=1;q=0.1, application/json;level=1;q=0.2", "application/json"),
+        ("text/html;level=1, application/json", "application/json"),
         # What cannot be read counts as absent.
         ("html", "application/json"),
         ("text/html;q=2", "application/json"),
@@ -241,7 +249,10 @@ def test_accept_chooses_the_media_type(accept: str | None, expected: str) -> Non
     assert response.vary == ("Accept",)
 
 
-@pytest.mark.parametrize("accept", ["image/png", "text/html;q=0, application/json;q=0", "*/*;q=0"])
+@pytest.mark.parametrize(
+    "accept",
+    ["image/png", "text/html;q=0, application/json;q=0", "*/*;q=0", "text/html;level=1;q=0"],
+)
 def test_nothing_wanted_is_406_that_says_what_is_on_offer(accept: str) -> None:
     response = get(hello, HTTP_ACCEPT=accept)
     assert response.status_int == 406
@@ -932,7 +943,13 @@ def test_columns_are_those_that_describe_the_rows() -> None:
 
 @pytest.mark.parametrize(
     ("path", "title"),
-    [("/people/", "people"), ("/a/people/7", "7"), ("/%C3%AB", "\xeb"), ("/%ff", "\ufffd"), ("/", "")],
+    [
+        ("/people/", "people"),
+        ("/a/people/7", "7"),
+        ("/%C3%AB", "\xeb"),
+        ("/%ff", "\ufffd"),
+        ("/", ""),
+    ],
 )
 def test_the_title_is_that_of_the_path_unless_there_is_one(path: str, title: str) -> None:
     assert title_of(Request.blank(path)) == title

@@ -17,6 +17,9 @@ wsgikit.media             MediaType, negotiate(), parse_body(), respond(), probl
 wsgikit.media.json        JSON
 wsgikit.media.forms       FormParser: urlencoded and multipart forms
 wsgikit.media.html        HTML(): pages from Genshi templates
+wsgikit.media.csv         CSV
+wsgikit.media.ndjson      NDJSON
+wsgikit.media.atom        Atom
 wsgikit.security          CrossOriginProtection, SecurityHeaders, MaxBody
 wsgikit.deferred          DeferredCollection: views found by name
 wsgikit.home              Home: the index of a dispatcher

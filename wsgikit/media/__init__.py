@@ -105,6 +105,12 @@ _PARAMETER = re.compile(
     rf';[ \t]*+(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*+)"))?[ \t]*+', re.DOTALL
 )
 
+#: All that is sent is UTF-8, so a media range that asks for that asks for nothing.
+_UTF_8 = re.compile(r';[ \t]*charset="?utf-?8"?(?=[ \t]*(?:[,;]|\Z))', re.IGNORECASE)
+_MEDIA_PARAMETER = re.compile(
+    rf';[ \t]*(?!q=)(?:{_TOKEN})=(?:{_TOKEN}|"(?:[^"\\]|\\.)*+")', re.IGNORECASE
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -267,8 +273,13 @@ def _by_format(wanted: str, offers: Mapping[str, MediaType]) -> MediaType:
 @lru_cache(maxsize=256)
 def _choose(accept: str, names: tuple[str, ...]) -> str | None:
     """Return the name that an `Accept` header likes best, None when it wants none of them."""
-    header = create_accept_header(accept.strip(" \t") or None)
+    header = create_accept_header(_UTF_8.sub("", accept).strip(" \t") or None)
     offers = header.acceptable_offers(names)
+    if not offers:
+        # RFC 9110, 12.5.1 lets us disregard what cannot be had: here, parameters such as those
+        # of text/csv;header=present. The names are still respected.
+        header = create_accept_header(_MEDIA_PARAMETER.sub("", accept).strip(" \t") or None)
+        offers = header.acceptable_offers(names)
     if not offers:
         return None
     named = {wanted.partition(";")[0].lower() for wanted, *_ in header.parsed or ()}
