@@ -37,6 +37,7 @@ import sqlalchemy as sa
 from sqlalchemy import types as sqltypes
 
 from wsgikit.model import (
+    DEFAULT,
     DeniedError,
     Field,
     FieldError,
@@ -47,6 +48,7 @@ from wsgikit.model import (
     ValidationError,
     Values,
     VersionError,
+    Written,
     clean,
     encode_key,
     foreign_cursor,
@@ -55,6 +57,7 @@ from wsgikit.model import (
     version_of,
 )
 from wsgikit.query import Cursor, Query, decode_cursor, describe_ordering, encode_cursor
+from wsgikit.sql.bulk import Creation, OnDuplicate
 from wsgikit.sql.cells import PYTHON_TYPES, Column, as_stored, column_of, names_rows, quoted
 from wsgikit.sql.columns import INT64, field_of
 from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
@@ -224,7 +227,11 @@ class TableModel:
     def create(self, values: Values) -> Row:
         """See `wsgikit.model.Model.create`."""
         self._require_writable()
-        attempt = clean(self.fields, values)
+        attempt = {
+            name: value
+            for name, value in clean(self.fields, values).items()
+            if value is not DEFAULT
+        }
         with self._session("create", attempt) as connection:
             statement, parameters = self._prepared.write("INSERT", attempt)
             self._writing()
@@ -311,21 +318,44 @@ class TableModel:
         row = self._find(connection, self._prepared.lock, key)
         if version is not None and version != self.version(row):
             raise VersionError(row)
+        return row, self._place(row)
+
+    def _place(self, row: Row) -> dict[str, Any]:
+        """Give the parameters of `Statements.place` for a row that is locked."""
         place = {f"key_{n}": row[name] for n, name in enumerate(self.key)}
         if self._version is not None and self._version in row:
             place["row_version"] = row[self._version]
-        return row, place
+        return place
 
     def _stored(self, connection: sa.Connection, key: tuple[Any, ...]) -> Row:
         """Read back what was written; what is then out of sight may not be written."""
         parameters = {f"key_{n}": value for n, value in enumerate(key)}
         rows = self._fetch(connection, self._prepared.retrieve, parameters)
         if not rows:
-            message = "The row would be outside of what you may see."
-            if not self._prepared.restriction:
-                message = "The database would store it under another key than the one given."
-            raise ValidationError([FieldError("", "check", message)])
+            raise ValidationError([self._hidden_row()])
         return rows[0]
+
+    def _hidden_row(self) -> FieldError:
+        """Say what is wrong with a row that is not found once it is written."""
+        message = "The row would be outside of what you may see."
+        if not self._prepared.restriction:
+            message = "The database would store it under another key than the one given."
+        return FieldError("", "check", message)
+
+    def create_many(
+        self,
+        rows: Iterable[Values],
+        *,
+        on_duplicate: OnDuplicate = "refuse",
+        returning: bool = False,
+    ) -> Written:
+        """See `wsgikit.model.Store.create_many`."""
+        self._require_writable()
+        if on_duplicate not in ("refuse", "merge", "ignore"):
+            raise ValueError(f"on_duplicate is refuse, merge or ignore, not {on_duplicate!r}")
+        with self._session("create") as connection:
+            self._writing()
+            return Creation(self, connection, on_duplicate, returning).run(rows)
 
     # -- statements, built once --------------------------------------------------------
 

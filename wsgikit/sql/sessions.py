@@ -54,7 +54,7 @@ class Transaction:
         #: Whether a verb is in the middle of writing: what it did must be undone if it fails.
         self.writing = False
         #: Why nothing of this can be committed.
-        self.failure: ModelError | None = None
+        self.failure: BaseException | None = None
         self.connection: sa.Connection
 
     def __enter__(self) -> "Transaction":
@@ -171,9 +171,7 @@ class Session:
             explained = self._explain(error)
         if self.own:
             self.transaction.__exit__(kind, explained, trace)
-        elif isinstance(explained, ModelError) and (
-            explained is not error or self.transaction.writing
-        ):
+        elif error is not None and (explained is not error or self.transaction.writing):
             self.transaction.failure = explained
         if explained is not None and explained is not error:
             raise explained from error
