@@ -6,6 +6,7 @@ from wsgiref.validate import validator
 import pytest
 from webob import Request, Response
 
+from benchmarks import million
 from benchmarks.__main__ import main
 from benchmarks.cases import cases
 from benchmarks.harness import Case, call, compare, table
@@ -63,3 +64,10 @@ def rows(body: bytes) -> object:
 def test_words_choose_the_cases(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--rounds", "2", "no case has this in its name"])
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_large_table_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    million.main(["--rows", "5000", "--rounds", "2"])
+    out = capsys.readouterr().out
+    for name in ("csv", "ndjson", "json", "the middle page", "the last page", "filtered, sorted"):
+        assert f"| {name}" in out

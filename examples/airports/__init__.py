@@ -1,9 +1,10 @@
-"""The demo: 28,000 airports and their countries, as pages for people and as JSON for programs.
+"""The demo: 28,000 airports and their countries, as pages for people, and in four more formats.
 
 Run it from the checkout with ``make demo``, or with ``python -m examples.airports`` where wsgikit
 and the PyPI package ``airportsdata`` are installed.  Then open the address that it prints, or:
 
     curl 'http://127.0.0.1:8000/airports/LSZH?format=json'
+    curl 'http://127.0.0.1:8000/airports/?country.name=New+Zealand&sort=-elevation&format=csv'
 
 Two tables are all there is to it: their columns say how they are shown, what may be typed into
 the forms, and which cells are links.  ``loading.py`` fills them, ``__main__.py`` starts the server.
@@ -14,8 +15,11 @@ from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, MetaData, Str
 
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.home import Home
+from wsgikit.media.atom import Atom
+from wsgikit.media.csv import CSV
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
+from wsgikit.media.ndjson import NDJSON
 from wsgikit.model_collection import ModelCollection
 from wsgikit.security import SecurityHeaders
 from wsgikit.sql import TableModel
@@ -67,12 +71,15 @@ airports = Table(
 
 def make_app(engine: sa.Engine) -> SecurityHeaders:
     """Return the application: two collections, and a home page that finds them."""
-    media = [HTML(), JSON]
+    media = [HTML(), JSON, CSV, NDJSON, Atom]
     app = Dispatcher(redirect_slashes=True)
     app.add("/", Home(app, title="Airports of the world"), name="home")
     for table in (airports, countries):
         collection = ModelCollection(
-            TableModel(table, engine, label="name"), media=media, title=table.name.capitalize()
+            TableModel(table, engine, label="name"),
+            media=media,
+            title=table.name.capitalize(),
+            bulk_limit=100_000,  # all of them: it is a demo
         )
         # The name is the table's, so that a foreign key finds it and becomes a link.
         app.add(f"/{table.name}/[{{id:key}}][;{{noun}}]", collection, name=table.name)

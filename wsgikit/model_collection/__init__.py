@@ -640,10 +640,11 @@ class ModelCollection(Collection):
 
         The model compares it once more, in the statement that writes.
         """
-        if not {"If-Match", "If-None-Match"} & {*request.headers}:
-            if self.require_match and sent.version is None:
-                store.retrieve(key)  # 404 comes first
-                raise exc.HTTPPreconditionRequired("Say with If-Match which version you mean.")
+        has_match = "If-Match" in request.headers
+        if self.require_match and not has_match and sent.version is None:
+            store.retrieve(key)  # 404 comes first
+            raise exc.HTTPPreconditionRequired("Say with If-Match which version you mean.")
+        if not has_match and "If-None-Match" not in request.headers:
             return sent.version
         row = self._current(request, store, key)
         if _precondition(request, self._tag(store, row)) is not None:
@@ -739,7 +740,10 @@ class ModelCollection(Collection):
         shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
         shown["version"] = None if row is None else version_in(model, row)
         self._describe(request, model, shown)
-        return respond(shown["values"], request, self._pages, status=pages.form_status(error))
+        status = pages.form_status(error)
+        # A program would have got a problem, or the row.
+        vary = [("Vary", "Accept")] if len(self.media) > 1 else []
+        return respond(shown["values"], request, self._pages, status=status, headers=vary)
 
     def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
