@@ -123,5 +123,7 @@ def with_room_for_files(kind: MediaType, model: Any) -> MediaType:
     if not files or not hasattr(kind.parser, "limit"):
         return kind
     parser: Any = copy(kind.parser)
-    parser.limit += files * 4 // 3
+    for bound in ("limit", "max_record"):
+        if hasattr(parser, bound):
+            setattr(parser, bound, getattr(parser, bound) + files * 4 // 3)
     return replace(kind, parser=parser)
