@@ -1,10 +1,11 @@
 """What the tests of a collection's HTTP share: a client, and the same data in each store."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from wsgiref.validate import validator
+from wsgiref.validate import WSGIWarning, validator
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
@@ -45,7 +46,10 @@ class Client:
             request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         for name, value in headers.items():
             request.headers[name.replace("_", "-")] = value
-        response = request.get_response(self.app)
+        with warnings.catch_warnings():
+            if method == "QUERY":  # younger than the validator
+                warnings.filterwarnings("ignore", "Unknown REQUEST_METHOD", WSGIWarning)
+            response = request.get_response(self.app)
         response.body  # noqa: B018  reads and closes it, as a server does
         return response
 
