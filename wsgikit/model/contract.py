@@ -259,7 +259,7 @@ class Store(Model, Protocol):
         Args:
             rows: Their values; read once, one after the other, and not kept.
             on_duplicate: What to do with a row whose key is taken: refuse everything, change
-                the given fields of the stored one, or leave that as it is.
+                the given fields of the stored one (as `update` does), or leave that as it is.
             returning: Whether to give the rows as they were stored.
 
         Raises:

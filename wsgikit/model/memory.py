@@ -26,7 +26,7 @@ from wsgikit.model.contract import (
     VersionError,
     Written,
 )
-from wsgikit.model.fields import REQUIRED, Field
+from wsgikit.model.fields import DEFAULT, REQUIRED, Field, Unfit
 from wsgikit.model.rows import (
     changed_row,
     clean,
@@ -93,9 +93,10 @@ class MemoryModel:
         self.page_size = page_size
         self.max_page_size = max_page_size
         self._require_fields()
-        keys = [f for f in self.fields if f.name in self.key]
-        self._counts = [f.kind for f in keys] == ["integer"]
-        self._changeable = [immutable(f) if f in keys else f for f in self.fields]
+        by_name = {field.name: field for field in self.fields}
+        self._key_fields = [by_name[name] for name in self.key]
+        self._counts = [field.kind for field in self._key_fields] == ["integer"]
+        self._changeable = [immutable(f) if f.name in self.key else f for f in self.fields]
         self._rows: dict[Key, Row] = {}
         self._last = _Last()
         self._transaction: _Transaction | None = None
@@ -150,8 +151,7 @@ class MemoryModel:
     def create(self, values: Values) -> Row:
         """See `Model.create`."""
         with self._writing() as store:
-            key, _is_new = store._add(values, "refuse")
-            return store.retrieve(key)
+            return store.retrieve(store._add(values).key)
 
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
         """See `Model.update`."""
@@ -175,14 +175,14 @@ class MemoryModel:
     ) -> Written:
         """See `wsgikit.model.Store.create_many`."""
         keys: list[Key] = []
-        created = merged = 0
+        created = changed = 0
         with self._writing() as store:
-            for key, is_new in store._add_all(rows, on_duplicate):
-                created += is_new
-                merged += not is_new and on_duplicate == "merge"
+            for added in store._add_all(rows, on_duplicate):
+                created += added.is_new
+                changed += added.is_changed
                 if returning:
-                    keys.append(key)
-            return Written(created + merged, created, tuple(map(store.retrieve, keys)))
+                    keys.append(added.key)
+            return Written(created + changed, created, tuple(map(store.retrieve, keys)))
 
     def update_where(self, query: Query, values: Values, ceiling: int) -> int:
         """See `wsgikit.model.Store.update_where`."""
@@ -201,12 +201,12 @@ class MemoryModel:
                 store._put(self._key_of(row), None)
             return len(found)
 
-    def _add_all(self, rows: Iterable[Values], on_duplicate: str) -> "Iterator[tuple[Key, bool]]":
+    def _add_all(self, rows: Iterable[Values], on_duplicate: str) -> "Iterator[_Added]":
         """Store rows, one after the other; raise what was wrong with any of them at the end."""
         refusals: list[RefusedError] = []
         for number, values in enumerate(rows):
             try:
-                added = self._add(values, on_duplicate)
+                added = self._add_or_merge(values, on_duplicate)
             except RefusedError as refusal:
                 errors = [replace(error, row=number) for error in refusal.errors]
                 refusals.append(type(refusal)(errors))
@@ -220,19 +220,32 @@ class MemoryModel:
             found = [error for refusal in refusals for error in refusal.errors]
             raise kind(found[:MAX_ERRORS])
 
-    def _add(self, values: Values, on_duplicate: str) -> tuple[Key, bool]:
-        """Store a row, if its key is free; give the key, and whether it was."""
-        given = clean(self.fields, values)
-        row = new_row(self.fields, given)
-        key = self._complete_key(row)
-        stored = self._rows.get(key)
+    def _add_or_merge(self, values: Values, on_duplicate: str) -> "_Added":
+        stored = None if on_duplicate == "refuse" else self._named(values)
         if stored is None:
-            self._put(key, row)
-        elif on_duplicate == "refuse":
+            return self._add(values)
+        changes: Row = {}
+        if on_duplicate == "merge":
+            changes = clean(self._changeable, values, current=stored)
+            self._change(stored, changes)
+        return _Added(self._key_of(stored), is_changed=bool(changes))
+
+    def _named(self, values: Values) -> Row | None:
+        """Find the row whose key is among some values."""
+        given = [values.get(name, DEFAULT) for name in self.key]
+        try:
+            key = tuple(f.check(v) for f, v in zip(self._key_fields, given, strict=True))
+        except Unfit:
+            return None  # none was given, or the check of the whole row will tell
+        return self._rows.get(key)
+
+    def _add(self, values: Values) -> "_Added":
+        row = new_row(self.fields, clean(self.fields, values))
+        key = self._complete_key(row)
+        if key in self._rows:
             raise ConflictError(FieldError(name, "unique", TAKEN) for name in self.key)
-        elif on_duplicate == "merge":
-            self._change(stored, {n: v for n, v in given.items() if n not in self.key})
-        return key, stored is None
+        self._put(key, row)
+        return _Added(key, is_new=True)
 
     def _complete_key(self, row: Row) -> Key:
         """Give a new row's key, with a number of our own where it is one and was not given."""
@@ -318,6 +331,15 @@ class MemoryModel:
             if self._transaction is not None:
                 self._transaction.failure = error
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What became of a row that was to be stored."""
+
+    key: Key
+    is_new: bool = False
+    is_changed: bool = False
 
 
 @dataclass
