@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -20,7 +20,9 @@ from wsgikit.model import (
     UnavailableError,
     ValidationError,
 )
-from wsgikit.sql.statements import Statements
+
+if TYPE_CHECKING:
+    from wsgikit.sql.statements import Statements
 
 #: The verbs that write nothing.
 READING = frozenset({"list", "retrieve"})
@@ -202,7 +204,7 @@ class Deed:
         attempt: The row as it was to be stored, which tells which reference is missing.
     """
 
-    prepared: Statements
+    prepared: "Statements"
     action: str
     attempt: Row = field(default_factory=dict)
 
