@@ -15,17 +15,24 @@ from hypothesis import strategies as st
 from wsgikit.model import (
     DEFAULT,
     ConflictError,
+    DeniedError,
     Field,
     MemoryModel,
     NotFoundError,
+    Row,
+    StoreError,
     Text,
     Unfit,
     ValidationError,
     VersionError,
+    changed_row,
     clean,
+    clean_changes,
     decode_key,
     encode_key,
+    immutable,
     make_page,
+    new_row,
     read_position,
     replacement,
     to_text,
@@ -168,7 +175,10 @@ def test_other_spellings_are_understood(field: Field, given: Any, stored: Any) -
         (Field("f", "decimal"), "x", "type"),
         (Field("f", "decimal"), True, "type"),
         (Field("f", "decimal"), Decimal("Infinity"), "range"),
-        (Field("f", "decimal"), float("nan"), "type"),
+        (Field("f", "decimal"), float("nan"), "range"),
+        (Field("f", "decimal"), float("-inf"), "range"),
+        (Field("f"), 10**4000, "type"),
+        (Field("f", "decimal"), "9" * 5000, "type"),
         (Field("f", "decimal"), "1e99999", "range"),
         (Field("f", "decimal", precision=4, scale=2), "1.234", "range"),
         (Field("f", "decimal", precision=4, scale=2), "123", "range"),
@@ -351,6 +361,43 @@ def test_a_replacement_tells_of_missing_and_wrong_values_at_once() -> None:
     assert errors_of(caught) == {"name": "required"}
 
 
+def test_changes_of_many_rows_are_checked_without_any_of_them() -> None:
+    fields = [immutable(PEOPLE[0]), *PEOPLE[1:]]
+    changes = {"age": Text("+7"), "tag": DEFAULT, "name": "Ada"}
+    assert clean_changes(fields, changes) == {"age": 7, "tag": DEFAULT, "name": "Ada"}
+    assert clean_changes(fields, {}) == {}
+    with pytest.raises(ValidationError) as caught:
+        clean_changes(fields, {"id": 1, "name": None, "age": "x", "nosuch": 1})
+    assert errors_of(caught) == {
+        "id": "read_only", "name": "required", "age": "type", "nosuch": "unknown",
+    }  # fmt: skip
+
+
+def test_a_new_row_is_completed_with_what_is_constant() -> None:
+    row = new_row(PEOPLE, {"name": "Ada", "tag": DEFAULT})
+    assert row == {"id": None, "name": "Ada", "age": None, "seen": None, "tag": "new"}
+    assert [*row] == [field.name for field in PEOPLE]
+    with pytest.raises(ValidationError) as caught:
+        new_row([Field("a", nullable=False), Field("b"), Field("c", nullable=False)], {"c": "x"})
+    assert errors_of(caught) == {"a": "required"}
+
+
+def test_a_changed_row_keeps_what_is_not_changed() -> None:
+    row = new_row(PEOPLE, {"name": "Ada", "tag": "x"})
+    changed = changed_row(PEOPLE, row, {"age": 7, "tag": DEFAULT})
+    assert changed == {**row, "age": 7, "tag": "new"}
+    assert row["tag"] == "x"
+
+
+def test_rows_share_nothing_with_the_values_that_they_were_made_of() -> None:
+    field = Field("data", "json", default=[0])
+    given: Row = {"data": [1]}
+    for row in (new_row([field], given), changed_row([field], {"data": []}, given),
+                new_row([field], {})):  # fmt: skip
+        row["data"].append(2)
+    assert (given, field.default) == ({"data": [1]}, [0])
+
+
 rows = st.dictionaries(UNICODE, st.one_of(st.none(), *VALUES.values()), max_size=3)
 
 
@@ -365,6 +412,24 @@ def test_versions_differ_exactly_when_rows_do(one: dict[str, Any], other: dict[s
 def test_a_number_and_its_text_are_different_versions() -> None:
     assert version_of({"a": 1}) != version_of({"a": "1"})
     assert version_of({"a": "\ud800"}) != version_of({"a": "x"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "holds"),
+    [
+        (Field("f", "integer"), 7, True),
+        (Field("f", "integer"), "7", False),
+        (Field("f", "integer", maximum=5), 7, False),
+        (Field("f", length=1), "long", True),
+        (Field("f", nullable=True), None, False),
+        (Field("f", "float"), float("nan"), True),
+        (Field("f", "float"), float("inf"), True),
+        (Field("f", "decimal"), Decimal("NaN"), True),
+        (Field("f", "decimal"), "NaN", False),
+    ],
+)
+def test_a_field_knows_its_values(field: Field, value: Any, holds: bool) -> None:
+    assert field.holds(value) is holds
 
 
 # -- keys ----------------------------------------------------------------------------------
@@ -558,6 +623,7 @@ moments = st.one_of(
     st.datetimes(),
     st.datetimes(timezones=st.just(UTC)),
     st.times(),
+    st.times(timezones=st.just(UTC)),
     st.timedeltas(),
     st.uuids(),
     st.decimals(allow_nan=False),
@@ -615,6 +681,113 @@ def test_rows_are_copies() -> None:
     given_data["a"].append(3)
     model.retrieve(1)["data"]["a"].append(4)
     assert model.retrieve(1)["data"] == {"a": [1]}
+
+
+def test_options_name_fields() -> None:
+    options: list[dict[str, Any]] = [{"label": "x"}, {"search": ["name", "x"]},
+                                     {"references": {"x": None}}]  # fmt: skip
+    for option in options:
+        with pytest.raises(ValueError, match=r"people has no field 'x'; it has \['age', 'id'"):
+            MemoryModel(PEOPLE, name="people", **option)
+
+
+def test_the_first_text_is_the_label_and_all_texts_are_searched() -> None:
+    model = MemoryModel(
+        [Field("code"), Field("size", "integer"), Field("a"), Field("b")], key="code"
+    )
+    assert model.label == "a"
+    assert model.search == ("code", "a", "b")
+    model = MemoryModel(PEOPLE, label="id", search=())
+    assert (model.label, model.search) == ("id", ())
+    assert MemoryModel([Field("id", "integer")]).label is None
+
+
+def test_references_can_be_added_later(people: MemoryModel) -> None:
+    people.references["age"] = people
+    assert people.follow("age") is people
+    assert people.follow("name") is None
+
+
+def test_what_came_out_goes_back_in_with_what_cannot_be_set() -> None:
+    fields = [Field("id", "integer"), Field("n", "integer"), Field("sum", writable=False)]
+    model = MemoryModel(fields)
+    model._rows[(1,)] = {"id": 1, "n": 1, "sum": "one"}
+    exported = [*model.stream(Query())]
+    written = model.create_many(exported, on_duplicate="merge", returning=True)
+    assert (written.count, written.rows) == (0, (exported[0],))
+    with pytest.raises(ValidationError) as caught:
+        model.create_many([{"id": 1, "sum": "two"}, {"id": 2, "sum": "two"}], on_duplicate="merge")
+    assert [(e.row, e.field, e.code) for e in caught.value.errors] == [
+        (0, "sum", "read_only"), (1, "sum", "read_only"),
+    ]  # fmt: skip
+
+
+def test_wrong_values_come_before_conflicts(people: MemoryModel) -> None:
+    people.create({"id": 1, "name": "Ada"})
+    rows: list[Row] = [{"id": 1, "name": "Eve"}, {"id": 2}]
+    with pytest.raises(ValidationError) as caught:
+        people.create_many(rows)
+    assert [(e.row, e.code) for e in caught.value.errors] == [(0, "unique"), (1, "required")]
+
+
+def test_a_stream_is_of_the_rows_at_one_moment(people: MemoryModel) -> None:
+    people.create_many({"name": name} for name in "abc")
+    rows = people.stream(Query())
+    people.update(1, {"name": "x"})
+    people.delete(2)
+    people.create({"name": "d"})
+    assert [row["name"] for row in rows] == ["a", "b", "c"]
+
+
+def test_nobody_sees_half_of_a_transaction(people: MemoryModel) -> None:
+    seen: list[int] = []
+    reader = threading.Thread(target=lambda: seen.append(len(people.list(Query()).data)))
+    with people.transaction() as store:
+        store.create({"name": "a"})
+        reader.start()
+        store.create({"name": "b"})
+    reader.join()
+    assert seen == [2]
+
+
+def test_transactions_of_several_models_do_not_wait_for_each_other_forever() -> None:
+    one, two = MemoryModel(PEOPLE), MemoryModel(PEOPLE)
+
+    def work(first: MemoryModel, second: MemoryModel) -> None:
+        for _ in range(50):
+            with first.transaction() as store:
+                store.create({"name": "x"})
+                store.bind(second).create({"name": "x"})
+
+    threads = [threading.Thread(target=work, args=models) for models in ((one, two), (two, one))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [len([*model.stream(Query())]) for model in (one, two)] == [100, 100]
+
+
+def test_what_is_bound_ends_with_its_transaction(people: MemoryModel) -> None:
+    with people.transaction() as store:
+        bound = store.bind(people)
+    for verb in (lambda: bound.create({"name": "a"}), lambda: store.list(Query()),
+                 lambda: store.transaction().__enter__()):  # fmt: skip
+        with pytest.raises(StoreError, match="This transaction is over"):
+            verb()
+
+
+def test_a_transaction_that_only_reads_stays_so_inside(people: MemoryModel) -> None:
+    with people.transaction(read_only=True) as store, store.transaction() as inner:
+        with pytest.raises(DeniedError, match="only reads"):
+            inner.create({"name": "a"})
+        with pytest.raises(DeniedError, match="only reads"):
+            inner.bind(MemoryModel(PEOPLE)).create({"name": "a"})
+
+
+def test_numbers_of_rows_that_were_undone_are_not_given_again(people: MemoryModel) -> None:
+    with people.transaction(rollback=True) as store:
+        assert store.create({"name": "a"})["id"] == 1
+    assert people.create({"name": "b"})["id"] == 2
 
 
 def test_a_key_must_be_a_field() -> None:

@@ -315,7 +315,7 @@ def _decimal(field: Field, value: Any) -> Decimal:
     if isinstance(value, str) and value in field.nonfinite:
         return Decimal(value)
     if isinstance(value, float):
-        value = write_float(value)
+        value = write_float(value) if math.isfinite(value) else Decimal(value)
     spelled = isinstance(value, str) and len(value) <= MAX_DIGITS and _DECIMAL.fullmatch(value)
     if spelled or (isinstance(value, int) and not isinstance(value, bool)):
         value = Decimal(value)
