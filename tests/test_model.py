@@ -16,12 +16,16 @@ from wsgikit.model import (
     DEFAULT,
     ConflictError,
     DeniedError,
+    Exact,
     Field,
+    LimitError,
     MemoryModel,
     NotFoundError,
+    RetryError,
     Row,
     StoreError,
     Text,
+    UnavailableError,
     Unfit,
     ValidationError,
     VersionError,
@@ -430,6 +434,24 @@ def test_a_number_and_its_text_are_different_versions() -> None:
 )
 def test_a_field_knows_its_values(field: Field, value: Any, holds: bool) -> None:
     assert field.holds(value) is holds
+
+
+def test_a_text_of_a_file_is_taken_as_it_is() -> None:
+    text = Field("f", nullable=False)
+    assert text.check(Exact("a\r\nb")) == "a\r\nb"
+    assert text.check(Exact("")) == ""
+    assert type(text.check(Exact("a"))) is str
+    assert Field("f", "integer").check(Exact("7")) == 7
+    assert text.same("a\r\nb", Exact("a\r\nb"))
+    assert not text.same("a\nb", Exact("a\r\nb"))
+    assert not text.same(None, Exact(""))
+    assert Field("f", "integer").same(7, Exact("7"))
+
+
+def test_a_store_that_is_away_says_when_to_try_again() -> None:
+    assert UnavailableError("Away.").retry_after == 5
+    assert RetryError("Busy.", 1).retry_after == 1
+    assert str(LimitError(7)) == "This would change more than 7 rows; nothing was changed."
 
 
 # -- keys ----------------------------------------------------------------------------------
