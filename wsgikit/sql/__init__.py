@@ -28,13 +28,12 @@ How it works, in four rules:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import types as sqltypes
 
 from wsgikit.model import (
     DEFAULT,
@@ -51,24 +50,33 @@ from wsgikit.model import (
     Written,
     clean,
     encode_key,
-    foreign_cursor,
-    make_page,
-    read_position,
     version_of,
 )
-from wsgikit.query import Cursor, Query, decode_cursor, describe_ordering, encode_cursor
+from wsgikit.query import Query
 from wsgikit.sql.bulk import Creation, OnDuplicate
-from wsgikit.sql.cells import PYTHON_TYPES, Column, as_stored, column_of, names_rows, quoted
-from wsgikit.sql.columns import INT64, field_of
+from wsgikit.sql.cells import Column, column_of, is_value, names_rows
+from wsgikit.sql.columns import field_of, is_plain_text, target_of
 from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
-from wsgikit.sql.sessions import Session, Transaction, session
+from wsgikit.sql.limits import Limits
+from wsgikit.sql.sessions import Session, Source, Transaction, session
 from wsgikit.sql.statements import Statements, labelled
 from wsgikit.sql.tables import FoundTable, read_tables
 
 __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
 
-#: Rows that `TableModel.stream` fetches at a time.
-CHUNK = 500
+#: Columns that are searched, unless a model says which.
+SEARCHED = 10
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Narrowing:
+    """What a model leaves out of its table."""
+
+    table: sa.Table
+    rows: sa.ColumnElement[bool] | None
+    hidden: frozenset[str]
 
 
 class TableModel:
@@ -85,18 +93,30 @@ class TableModel:
             column outside the key.
         version: An integer column that counts the changes of a row.  Without one, a
             row's version is a digest of its readable values.
+        search: The columns that ``q`` searches; by default the first ten of text.
+        references: The models that foreign keys are followed to, by column; `None` to not
+            follow one.  By default that is a plain `TableModel` of the referenced table.
         page_size: Rows of a page when the query does not say.
         max_page_size: The most rows of a page; a larger limit is clamped to it.
         read_only: `True`, or a sentence that says why nothing may be written.
+        statement_timeout: Seconds that a statement may take; `None` for no limit.
+        lock_timeout: Seconds to wait for rows that others are changing; `None` for no limit.
+        max_streams: How many streams the engine may have at once; by default one less than
+            its pool has connections.
 
     A table without a primary key is read-only.
 
     Raises:
-        ValueError: If an option names a column that the table does not have.
+        ValueError: If an option names a column that the table does not have, or a model that
+            cannot be followed to.
     """
 
     #: The transaction that a model is bound to.
     _transaction: Transaction | None = None
+
+    #: The models on the way here, by table; and what was left out of them.
+    _came_from: "Mapping[str, TableModel]" = NOTHING
+    _narrowings: Sequence[Narrowing] = ()
 
     def __init__(
         self,
@@ -107,9 +127,14 @@ class TableModel:
         writable: Sequence[str] | None = None,
         label: str | None = None,
         version: str | None = None,
+        search: Sequence[str] | None = None,
+        references: "Mapping[str, TableModel | None]" = NOTHING,
         page_size: int = 50,
         max_page_size: int = 1000,
         read_only: bool | str = False,
+        statement_timeout: float | None = 30.0,
+        lock_timeout: float | None = 5.0,
+        max_streams: int | None = None,
     ) -> None:
         self.table: sa.Table = getattr(table, "__table__", table)
         self.engine = engine
@@ -117,6 +142,8 @@ class TableModel:
         self.max_page_size = max_page_size
         self.name = str(self.table.name)
         self._dialect = engine.dialect.name
+        self._followed: dict[str, TableModel | None] = {}
+        self._source = Source(engine, Limits(statement_timeout, lock_timeout, max_streams))
         self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
         self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
         if not all(names_rows(c, self._dialect) for c in self.table.primary_key.columns):
@@ -124,9 +151,13 @@ class TableModel:
             self.read_only = "The type of its primary key cannot tell rows apart exactly."
         self._version = version
         columns = self._choose(readable, writable)
-        self._prepared = Statements(self.table, columns, self.key, None, version, self._dialect)
+        self._prepared = Statements(
+            self.table, columns, self.key, None, version, self._dialect, self._reference
+        )
         self.label = label or self._first_text()
-        self._known(filter(None, [label, version]))
+        self._known(filter(None, [label, version, *(search or ())]))
+        self._search = search
+        self._references = self._checked(references)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -138,84 +169,145 @@ class TableModel:
         rows: sa.ColumnElement[bool] | None = None,
         hidden: Iterable[str] = (),
         read_only: bool | str = False,
+        references: "Mapping[str, TableModel | None]" = NOTHING,
     ) -> "TableModel":
         """Give a narrower model of the same table.
+
+        A foreign key that leads back to this table, directly or through others, leads to the
+        narrower model.
 
         Args:
             rows: A condition that is part of every statement: other rows do not exist.
             hidden: Columns that do not exist.
             read_only: As for the model itself; it cannot be lifted again.
+            references: As for the model itself; other models for these columns, as they are.
 
         Raises:
-            ValueError: If a hidden column is unknown, or part of the key.
+            ValueError: If a hidden column is unknown, or part of the key; or a model cannot be
+                followed to.
             TypeError: If an argument is something else.
         """
         if isinstance(hidden, str):
             raise TypeError(f"hidden is a list of columns: write [{hidden!r}]")
         if rows is not None and not isinstance(rows, sa.ColumnElement):
             raise TypeError(f"rows is a condition such as table.c.owner == 'me', not {rows!r}")
-        hidden = set(hidden)
+        hidden = frozenset(hidden)
         self._known(hidden)
         if hidden & set(self.key):
             raise ValueError("a key column cannot be hidden: rows would have no URL")
-        narrower = TableModel.__new__(type(self))
-        narrower.__dict__.update(
-            {name: value for name, value in vars(self).items() if name not in _PREPARED}
-        )
         columns = [c for c in self._prepared.columns if c.field.name not in hidden]
         both = self._prepared.rows if rows is None else sa.and_(*self._prepared.restriction, rows)
-        narrower._prepared = replace(self._prepared, columns=columns, rows=both)
+        narrower = self._changed(columns=columns, rows=both)
         narrower.read_only = self.read_only or read_only
         narrower.label = None if self.label in hidden else self.label
+        narrowing = Narrowing(self.table, rows, hidden)
+        narrower._narrowings = (*self._narrowings, narrowing)
+        narrower._references = {
+            **{name: _narrowed(model, [narrowing]) for name, model in self._references.items()},
+            **self._checked(references),
+        }
         return narrower
+
+    def _changed(self, **changes: Any) -> "TableModel":
+        """Give a copy of the model that has its own statements."""
+        copy = TableModel.__new__(type(self))
+        copy.__dict__.update(vars(self), _followed={})
+        copy._prepared = replace(self._prepared, reference=copy._reference, **changes)
+        return copy
 
     # -- reading ---------------------------------------------------------------------
 
     def list(self, query: Query) -> Page:
-        """See `wsgikit.model.Model.list`: one statement, at most limit + 1 rows."""
-        limit = min(query.limit or self.page_size, self.max_page_size)
-        if not self.key:
-            return self._list_by_offset(query.cursor, limit)
-        cursor = read_position(query.cursor, self._ordering, len(self._order))
-        statement, parameters = self._page_statement(cursor)
+        """See `wsgikit.model.Model.list`.
+
+        One statement that gives at most limit + 1 rows; one more for a count, and one for each
+        foreign key that is embedded.
+        """
+        lists = self._prepared.lists
+        request = lists.request(query, self)
         with self._session("list") as connection:
-            rows = self._fetch(connection, statement, {**parameters, "page_rows": limit + 1})
-        if cursor is not None and cursor.backward:
-            rows = rows[::-1]
-        page = make_page(rows, limit, cursor, self._ordering, self._positions)
-        for row in page.data if self._added else ():
-            for name in self._added:
-                del row[name]
-        return page
+            return lists.page(connection, request)
 
     def stream(self, query: Query) -> Iterator[Row]:
         """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator."""
+        lists = self._prepared.lists
+        request = lists.request(replace(query, cursor=None), self)
         with self._session("list") as connection:
-            done = 0
-            try:
-                for row in self._stream(connection, careful=False):
-                    yield row
-                    done += 1
-                return
-            except CONVERSION_ERRORS as error:
-                if not is_unreadable(error):
-                    raise
-            yield from islice(self._stream(connection, careful=True), done, None)
-
-    def _stream(self, connection: sa.Connection, *, careful: bool) -> Iterator[Row]:
-        options = {"stream_results": True, "yield_per": CHUNK}
-        order = [c.column for c in self._order]
-        statement = self._prepared.select.order_by(*order)
-        statement = self._careful(statement) if careful else statement
-        with connection.execute(statement, execution_options=options) as rows:
-            for row in rows:
-                yield self._row(row, careful=careful)
+            yield from lists.stream(connection, request)
 
     def retrieve(self, key: Any) -> Row:
         """See `wsgikit.model.Model.retrieve`: one statement."""
         key = self._as_key(key)
         with self._session("retrieve") as connection:
             return self._find(connection, self._prepared.retrieve, key)
+
+    @property
+    def search(self) -> Sequence[str]:
+        """The names of the columns that ``q`` searches."""
+        fields = self._prepared.by_name
+        if self._search is not None:
+            return [name for name in self._search if name in fields]
+        texts = (n for n, c in fields.items() if is_plain_text(c.column, c.field))
+        return list(islice(texts, SEARCHED))
+
+    def follow(self, name: str) -> "TableModel | None":
+        """Give the model of the rows that a foreign key refers to; `None` if it leads nowhere.
+
+        Where the way there began at a narrower model (`restrict`) and comes back to its table,
+        the rows are as narrow as there.
+        """
+        if name not in self._followed:
+            self._followed[name] = self._follow(name)
+        target = self._followed[name]
+        if target is None or self._transaction is None:
+            return target
+        return self.bind(target)
+
+    def _follow(self, name: str) -> "TableModel | None":
+        if name not in self._prepared.by_name:
+            return None
+        named = name in self._references
+        target = self._references[name] if named else self._default_target(name)
+        if target is None:
+            return None
+        outer = [n for n in self._narrowings if n not in target._narrowings]
+        copy = target._changed()
+        copy._transaction = None
+        copy._came_from = {**self._came_from, self.table.fullname: self}
+        copy._narrowings = (*outer, *target._narrowings)
+        copy._references = {n: _narrowed(m, outer) for n, m in target._references.items()}
+        return copy
+
+    def _default_target(self, column: str) -> "TableModel | None":
+        found = target_of(self.table.c[column])
+        if found is None:
+            return None
+        name = found.table.fullname
+        if name == self.table.fullname:
+            return self
+        if name in self._came_from:
+            return self._came_from[name]
+        target = TableModel(found.table, self.engine)
+        target._source = self._source
+        return target if target.key else None
+
+    def _reference(self, name: str) -> Statements:
+        target = self.follow(name)
+        assert target is not None  # or no query could have named it
+        return target._prepared
+
+    def _checked(
+        self, references: "Mapping[str, TableModel | None]"
+    ) -> "Mapping[str, TableModel | None]":
+        self._known(references)
+        for name, model in references.items():
+            if model is None:
+                continue
+            if not isinstance(model, TableModel) or model.engine.pool is not self.engine.pool:
+                raise ValueError(f"{name} can refer to a TableModel of this engine, not {model!r}")
+            if len(model.key) != 1:
+                raise ValueError(f"{name} cannot refer to {model.name}: its key is not one column")
+        return dict(references)
 
     def version(self, row: Row) -> str:
         """Give the version of a row that was read: 22 characters, or its version column."""
@@ -282,7 +374,7 @@ class TableModel:
             return
         deed = Deed(self._prepared, "list" if read_only else "create")
         with Transaction(
-            self.engine, deed, read_only=read_only, snapshot=True, rollback=rollback
+            self._source, deed, read_only=read_only, snapshot=True, rollback=rollback
         ) as transaction:
             yield self._bound(transaction, read_only)
 
@@ -357,129 +449,6 @@ class TableModel:
             self._writing()
             return Creation(self, connection, on_duplicate, returning).run(rows)
 
-    # -- statements, built once --------------------------------------------------------
-
-    @cached_property
-    def _order(self) -> Sequence[Column]:
-        """What orders the list: the key, in a form in which cells of any kind can be compared.
-
-        On SQLite that is the stored value itself, and where a key may be null (SQLite allows
-        that, and any number of them) the number of the row as well.
-        """
-        if self._dialect != "sqlite":
-            return self._prepared.key_columns
-        order = [as_stored(column) for column in self._prepared.key_columns]
-        taken = {column.name.lower() for column in self.table.columns}
-        free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
-        if free and any(column.column.nullable for column in self._prepared.key_columns):
-            rowid: Any = sa.literal_column(f"{quoted(self.table)}.{free}")
-            number = Field("rowid", "integer")
-            raw = sqltypes.NullType()
-            order.append(Column(number, rowid, rowid, rowid, None, None, raw))
-        return order
-
-    @cached_property
-    def _positions(self) -> Sequence[str]:
-        """The names under which a page's rows have the values of `_order`."""
-        if self._order is self._prepared.key_columns:
-            return self.key
-        return [f"\0{column.field.name}" for column in self._order]
-
-    @cached_property
-    def _added(self) -> Sequence[str]:
-        """Those of `_positions` that are no part of a row."""
-        return () if self._positions is self.key else self._positions
-
-    @cached_property
-    def _ordering(self) -> str:
-        return describe_ordering(self.name, self.key)
-
-    @cached_property
-    def _pages(self) -> Mapping[bool | None, sa.Select[Any]]:
-        """The first page, and the pages after (False) and before (True) a position."""
-        position = [
-            sa.bindparam(f"position_{n}", type_=column.store)
-            for n, column in enumerate(self._order)
-        ]
-        return {
-            None: self._whole(backward=False),
-            False: self._whole(backward=False).where(self._beyond(position, False)),
-            True: self._whole(backward=True).where(self._beyond(position, True)),
-        }
-
-    def _whole(self, *, backward: bool) -> sa.Select[Any]:
-        order = [c.column.desc() if backward else c.column.asc() for c in self._order]
-        rows = sa.bindparam("page_rows", type_=sa.Integer())
-        statement = self._prepared.select.order_by(*order).limit(rows)
-        return (
-            statement.add_columns(*(c.expression for c in self._order))
-            if self._added
-            else statement
-        )
-
-    def _page_statement(self, cursor: Cursor | None) -> tuple[sa.Select[Any], dict[str, Any]]:
-        if cursor is None:
-            return self._pages[None], {}
-        if self._added and not all(map(_is_storable, cursor.position)):
-            raise foreign_cursor()
-        if None in cursor.position and self._added:
-            position = [sa.null() if v is None else sa.literal(v, sqltypes.NullType())
-                        for v in cursor.position]  # fmt: skip
-            statement = self._whole(backward=cursor.backward)
-            return statement.where(self._beyond(position, cursor.backward)), {}
-        for column, value in zip(self._order, cursor.position, strict=True):
-            if not (self._added or self._is_value(column.field, value)):
-                raise foreign_cursor()
-        parameters = {f"position_{n}": value for n, value in enumerate(cursor.position)}
-        return self._pages[cursor.backward], parameters
-
-    def _beyond(self, position: Sequence[Any], backward: bool) -> sa.ColumnElement[bool]:
-        """The condition for rows after (or before) a position in key order.
-
-        (a, b) > (x, y) is written a >= x AND (a > x OR a = x AND b > y): the first part is
-        a range that every database finds in an index.  SQLite sorts nulls first.
-        """
-        columns = [column.column for column in self._order]
-        nullable = [*(bool(c.column.nullable) for c in self._prepared.key_columns), False][
-            : len(columns)
-        ]
-        steps = []
-        for n, (column, value) in enumerate(zip(columns, position, strict=True)):
-            equal = [c == v for c, v in zip(columns[:n], position[:n], strict=True)]
-            steps.append(sa.and_(*equal, _past(column, value, backward, nullable[n])))
-        if len(columns) == 1 or isinstance(position[0], sa.Null):
-            return sa.or_(*steps)
-        first = columns[0] <= position[0] if backward else columns[0] >= position[0]
-        if nullable[0] and backward:
-            first = sa.or_(first, columns[0].is_(None))
-        return sa.and_(first, sa.or_(*steps))
-
-    def _list_by_offset(self, text: str | None, limit: int) -> Page:
-        """Page rows that have no key: by an offset inside the cursor."""
-        ordering = describe_ordering(self.name, ["offset"])
-        offset = 0
-        if text is not None:
-            cursor = decode_cursor(text, ordering, 1)
-            start = cursor.position[0]
-            if not isinstance(start, int) or not 0 <= start < 2**62:
-                raise foreign_cursor()
-            offset = max(0, start - limit) if cursor.backward else start
-            limit = start - offset if cursor.backward else limit
-        with self._session("list") as connection:
-            parameters = {"page_rows": limit + 1, "page_start": offset}
-            rows = self._fetch(connection, self._offset_statement, parameters)
-        more = len(rows) > limit
-        after = encode_cursor(Cursor((offset + limit,)), ordering) if more else None
-        before = encode_cursor(Cursor((offset,), True), ordering) if offset else None
-        return Page(rows[:limit], after, before)
-
-    @cached_property
-    def _offset_statement(self) -> sa.Select[Any]:
-        order = [c.column for c in self._prepared.columns if c.field.kind in _SORTABLE]
-        rows = sa.bindparam("page_rows", type_=sa.Integer())
-        start = sa.bindparam("page_start", type_=sa.Integer())
-        return self._prepared.select.order_by(*order).limit(rows).offset(start)
-
     # -- rows ----------------------------------------------------------------------------
 
     def _find(
@@ -502,19 +471,13 @@ class TableModel:
         except CONVERSION_ERRORS as error:
             if not is_unreadable(error):
                 raise
-        result = connection.execute(self._careful(statement), parameters)
+        columns = labelled(c.careful for c in self._prepared.columns)
+        statement = statement.with_only_columns(*columns, maintain_column_froms=True)
+        result = connection.execute(statement, parameters)
         return [self._row(row, careful=True) for row in result]
 
-    def _careful(self, statement: sa.Select[Any]) -> sa.Select[Any]:
-        """Select the same in forms that no driver can fail on."""
-        added = list(statement.exported_columns)[len(self._prepared.columns) :]
-        columns = labelled(c.careful for c in self._prepared.columns)
-        return statement.with_only_columns(*columns, *added, maintain_column_froms=True)
-
     def _row(self, values: Sequence[Any], *, careful: bool) -> Row:
-        row = dict(zip(self._prepared.names, values))  # noqa: B905  a page has its position besides
-        if len(values) > len(row):
-            row.update(zip(self._added, values[len(row) :], strict=True))
+        row = dict(zip(self._prepared.names, values, strict=True))
         for name, load in self._prepared.loaders[careful]:
             value = row[name]
             if value is not None:
@@ -529,15 +492,9 @@ class TableModel:
         if not self.key or len(parts) != len(self.key):
             raise NotFoundError(key)
         for field, value in zip(self._prepared.key_fields, parts, strict=True):
-            if value is None or not self._is_value(field, value):
+            if value is None or not is_value(field, value):
                 raise NotFoundError(key)
         return parts
-
-    def _is_value(self, field: Field, value: Any) -> bool:
-        """Whether a value can be bound as one of its field, and so be looked for."""
-        if isinstance(value, bool) and field.kind != "boolean":
-            return False
-        return isinstance(value, PYTHON_TYPES[field.kind]) and field.holds(value)
 
     # -- columns ---------------------------------------------------------------------------
 
@@ -578,15 +535,7 @@ class TableModel:
             attempt: The row as it was to be stored, which tells which reference is missing.
         """
         deed = Deed(self._prepared, action, {} if attempt is None else attempt)
-        return session(self.engine, self._transaction, deed)
-
-
-#: What `TableModel.restrict` must not take over.
-_PREPARED = {name for name, value in vars(TableModel).items() if isinstance(value, cached_property)}
-
-#: Kinds whose values every database can put in order.
-_SORTABLE = {"text", "integer", "float", "decimal", "boolean", "date", "datetime", "time", "uuid",
-             "enum"}  # fmt: skip
+        return session(self._source, self._transaction, deed)
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
@@ -597,20 +546,13 @@ def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
         raise StoreError("The key is not unique in the database; nothing was changed.")
 
 
-def _is_storable(value: Any) -> bool:
-    """Whether SQLite has cells like this."""
-    if isinstance(value, int):
-        return INT64[0] <= value <= INT64[1]
-    return value is None or isinstance(value, str | float | bytes)
-
-
-def _past(
-    column: sa.ColumnElement[Any], value: Any, backward: bool, nullable: bool
-) -> sa.ColumnElement[bool]:
-    """The condition for a column to lie beyond a value; SQLite's nulls come first."""
-    if isinstance(value, sa.Null):
-        return sa.false() if backward else column.is_not(None)
-    before: sa.ColumnElement[bool] = column < value
-    if not backward:
-        return sa.and_(column > value)
-    return sa.or_(before, column.is_(None)) if nullable else before
+def _narrowed(model: "TableModel | None", narrowings: Sequence[Narrowing]) -> "TableModel | None":
+    """Leave out of a model what was left out of another one of its table."""
+    for narrowing in narrowings:
+        if model is None or narrowing.table.fullname != model.table.fullname:
+            continue
+        if narrowing.table is not model.table:
+            return None  # a condition of one table says nothing of another's columns
+        hidden = [field.name for field in model.fields if field.name in narrowing.hidden]
+        model = model.restrict(narrowing.rows, hidden)
+    return model

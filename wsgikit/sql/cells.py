@@ -79,7 +79,7 @@ def column_of(column: sa.Column[Any], field: Field, dialect: str) -> Column:
         double: sa.ColumnElement[Any] = sa.type_coerce(
             column + sa.literal_column("0e0"), sa.Double()
         )
-        return Column(field, column, double, double, _load_single, _load_single, store)
+        return Column(field, column, double, double, load_single, load_single, store)
     if field.kind == "other":
         return Column(field, column, raw, raw, load, load, store)
     if field.kind == "time" and dialect != "postgresql":
@@ -343,7 +343,7 @@ SPELLINGS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _load_single(value: Any) -> Any:
+def load_single(value: Any) -> Any:
     """Give a 32-bit float as the shortest text that means it, like 0.1."""
     # Nine digits always tell one from the next (IEEE 754, binary32).
     texts = (f"{value:.{digits}g}" for digits in range(6, 10))
@@ -389,3 +389,10 @@ PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
     "enum": str,
     "other": (str, int, float),
 }
+
+
+def is_value(field: Field, value: Any) -> bool:
+    """Whether a value can be bound as one of its field, and so be looked for."""
+    if isinstance(value, bool) and field.kind != "boolean":
+        return False
+    return isinstance(value, PYTHON_TYPES[field.kind]) and field.holds(value)

@@ -116,6 +116,11 @@ def is_decorated(type_: sqltypes.TypeEngine[Any]) -> bool:
     return isinstance(type_, sqltypes.TypeDecorator) and not isinstance(type_, ours)
 
 
+def is_plain_text(column: sa.Column[Any], field: Field) -> bool:
+    """Whether what is stored in a column is the text that people see."""
+    return field.kind == "text" and not is_decorated(column.type)
+
+
 def kind_of(type_: sqltypes.TypeEngine[Any], dialect: str) -> tuple[str, dict[str, Any]]:
     if is_decorated(type_):
         return kind_of(type_.impl_instance, dialect)  # type: ignore[attr-defined]

@@ -14,39 +14,125 @@ one (`TableModel.transaction`), it shares that.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property, partial, wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from wsgikit.model import ConflictError, FieldError, ModelError, StoreError, UnavailableError
+from wsgikit.model import (
+    ConflictError,
+    FieldError,
+    ModelError,
+    StoreError,
+    UnavailableError,
+    repeat,
+)
 from wsgikit.sql.faults import READING, REFUSALS, Deed
+from wsgikit.sql.limits import PATIENCE, Deadline, Limits, apply, connect, slot
+
+#: Rows that a stream fetches at a time.
+CHUNK = 500
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Bindable(Protocol):
+    """A model that may be bound to a transaction."""
+
+    _transaction: "Transaction | None"
+
+
+Model = TypeVar("Model", bound=Bindable)
+
+
+class Source:
+    """Where a model's connections come from.
+
+    Args:
+        engine: The engine.
+        limits: How long its database may take.
+    """
+
+    def __init__(self, engine: sa.Engine, limits: Limits) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.dialect = engine.dialect.name
+        self._path = _path_of(engine)
+        self._file: tuple[int, int] | None = None
+
+    @cached_property
+    def limits_of_streams(self) -> Limits:
+        """What holds for streams, which MariaDB sends no faster than they are read."""
+        if self.dialect in ("sqlite", "postgresql"):
+            return self.limits
+        return replace(self.limits, statement=None, patience=PATIENCE)
+
+    def connect(self) -> sa.Connection:
+        """Take a connection out of the pool."""
+        if self._path is not None:
+            self._require_file(self._path)
+        try:
+            return connect(self.engine)
+        except exc.TimeoutError as error:
+            raise UnavailableError("All database connections are busy.", 1) from error
+        except exc.DBAPIError as error:
+            raise UnavailableError("The database cannot be reached.") from error
+
+    def _require_file(self, path: str) -> None:
+        """Notice that a SQLite file is gone, or another one, which open connections do not.
+
+        They would go on with what nobody else sees any more, and a new one would make an empty
+        file.
+        """
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            self.engine.dispose()
+            raise UnavailableError("The database file is not there.") from error
+        found = (status.st_dev, status.st_ino)
+        if found != self._file:
+            if self._file is not None:
+                self.engine.dispose()
+            self._file = found
+
+
+def _path_of(engine: sa.Engine) -> str | None:
+    """Give the path of a SQLite database that is an ordinary file."""
+    path = engine.url.database or ":memory:"
+    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
+    return os.path.abspath(path) if ordinary else None
 
 
 class Transaction:
     """One transaction, from a connection's way out of the pool to its way back.
 
     Args:
-        engine: Where.
+        source: Where.
         deed: What it is for, until a verb says more.
         read_only: Whether nothing is to be written.
         snapshot: Whether all statements are to see the same; a single one does anyway.
         rollback: Whether to undo everything at the end, after all checks that a commit makes.
+        limits: How long the database may take; as the source says, unless given.
     """
 
     def __init__(
         self,
-        engine: sa.Engine,
+        source: Source,
         deed: Deed,
         *,
         read_only: bool = False,
         snapshot: bool = False,
         rollback: bool = False,
+        limits: Limits | None = None,
     ) -> None:
-        self.engine = engine
+        self.source = source
+        self.limits = limits or source.limits
         self.deed = deed
         self.read_only = read_only
         self.snapshot = snapshot
@@ -56,20 +142,18 @@ class Transaction:
         #: Why nothing of this can be committed.
         self.failure: BaseException | None = None
         self.connection: sa.Connection
+        self.deadline: Deadline | None = None
 
     def __enter__(self) -> "Transaction":
-        require_file(self.engine)
+        self.connection = self.source.connect()
         try:
-            self.connection = self.engine.connect()
-        except exc.TimeoutError as error:
-            raise UnavailableError("All database connections are busy.", 1) from error
-        except exc.DBAPIError as error:
-            raise UnavailableError("The database cannot be reached.") from error
-        try:
+            apply(self.connection, self.limits)
+            if self.source.dialect == "sqlite":
+                self._watch()
             self._begin()
         except exc.SQLAlchemyError as error:
             explained = self.explain(error)
-            _close(self.connection)
+            self._close()
             raise explained from error
         return self
 
@@ -83,7 +167,33 @@ class Transaction:
             if error is None:
                 self._end()
         finally:
-            _close(self.connection)
+            self._close()
+
+    def _watch(self) -> None:
+        """Let no statement of SQLite take too long; it has no such setting."""
+        seconds = self.limits.statement
+        if seconds is not None:
+            self.deadline = Deadline(seconds)
+            raw: Any = self.connection.connection.dbapi_connection
+            raw.set_progress_handler(self.deadline, Deadline.INSTRUCTIONS)
+
+    def renew(self) -> None:
+        """Give the statements that follow the whole time that one may take."""
+        if self.deadline is not None:
+            self.deadline.renew()
+
+    def _close(self) -> None:
+        """Give the connection back, and undo what was not committed."""
+        connection = self.connection
+        if self.deadline is not None:
+            raw: Any = connection.connection.dbapi_connection
+            raw.set_progress_handler(None, 0)
+        try:
+            connection.close()
+        except exc.SQLAlchemyError:
+            # It cannot even be rolled back: it is dead, and so is its transaction.
+            connection.invalidate()
+            connection.close()
 
     def require_sound(self) -> None:
         """Refuse to go on after a failure that somebody caught."""
@@ -98,9 +208,9 @@ class Transaction:
 
     def _begin(self) -> None:
         if not self.read_only:
-            _BEGIN_WRITING.get(self.engine.dialect.name, _begin)(self.connection)
+            _BEGIN_WRITING.get(self.source.dialect, _begin)(self.connection)
         elif self.snapshot:
-            _BEGIN_READING.get(self.engine.dialect.name, _begin_snapshot)(self.connection)
+            _BEGIN_READING.get(self.source.dialect, _begin_snapshot)(self.connection)
 
     def _end(self) -> None:
         self.require_sound()
@@ -108,7 +218,7 @@ class Transaction:
             return
         try:
             if self.rollback:
-                _CHECKS.get(self.engine.dialect.name, _check_nothing)(self.connection)
+                _CHECKS.get(self.source.dialect, _check_nothing)(self.connection)
             else:
                 self.connection.commit()
         except exc.SQLAlchemyError as error:
@@ -158,6 +268,7 @@ class Session:
             transaction.require_sound()
         transaction.deed = self.deed
         transaction.writing = False
+        transaction.renew()
         return transaction.connection
 
     def __exit__(
@@ -183,43 +294,91 @@ class Session:
             return self.transaction.explain(another)
 
 
-def session(engine: sa.Engine, within: Transaction | None, deed: Deed) -> Session:
+class Stream:
+    """The rows of a statement, fetched as they are read.
+
+    Args:
+        transaction: Where.
+        own: Whether nobody else uses its connection.
+    """
+
+    def __init__(self, transaction: Transaction, *, own: bool) -> None:
+        self.transaction = transaction
+        self.own = own
+
+    def __call__(
+        self, statement: sa.Select[Any], parameters: Mapping[str, Any]
+    ) -> Iterator[sa.Row[Any]]:
+        """Read the rows of a statement; close the iterator to end it early."""
+        connection = self.transaction.connection
+        with connection.execute(statement, parameters, execution_options=self._options) as rows:
+            try:
+                for chunk in rows.partitions(CHUNK):
+                    yield from chunk
+                    self.transaction.renew()
+            except GeneratorExit:
+                self._abandon()
+                raise
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        # While MariaDB sends rows, its connection is good for nothing else.
+        if not self.own and self.transaction.source.dialect not in ("sqlite", "postgresql"):
+            return {}
+        return {"yield_per": CHUNK}
+
+    def _abandon(self) -> None:
+        """Leave before the end."""
+        if not self.own or self.transaction.source.dialect in ("sqlite", "postgresql"):
+            return
+        # PyMySQL would read what is still to come, up to the end.  It is cheaper to break the
+        # connection off: the server notices, and stops.
+        raw: Any = self.transaction.connection.connection.dbapi_connection
+        result = getattr(raw, "_result", None)
+        if result is not None:
+            result.unbuffered_active = False
+            self.transaction.connection.invalidate()
+
+
+@contextmanager
+def stream(source: Source, within: Transaction | None, deed: Deed) -> Iterator[Stream]:
+    """Give what reads long lists: one snapshot, and a place among those who may do so.
+
+    Raises:
+        UnavailableError: If there are too many already.
+    """
+    if within is not None:
+        with Session(within, deed, own=False):
+            yield Stream(within, own=False)
+        return
+    limits = source.limits_of_streams
+    transaction = Transaction(source, deed, read_only=True, snapshot=True, limits=limits)
+    with slot(source.engine, limits), Session(transaction, deed, own=True):
+        yield Stream(transaction, own=True)
+
+
+def repeated(
+    verb: Callable[Concatenate[Model, Parameters], Result],
+) -> Callable[Concatenate[Model, Parameters], Result]:
+    """Let a verb do its work again if others made the database undo it.
+
+    Not in a transaction: all of that is undone, and whoever began it may repeat it.
+    """
+
+    @wraps(verb)
+    def again(model: Model, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        if model._transaction is not None:
+            return verb(model, *args, **kwargs)
+        return repeat(partial(verb, model, *args, **kwargs))
+
+    return again
+
+
+def session(source: Source, within: Transaction | None, deed: Deed) -> Session:
     """Give the session of a verb: in a transaction, or in one of its own."""
     if within is not None:
         return Session(within, deed, own=False)
-    return Session(Transaction(engine, deed, read_only=deed.action in READING), deed, own=True)
-
-
-def _close(connection: sa.Connection) -> None:
-    """Give a connection back, and undo what was not committed."""
-    try:
-        connection.close()
-    except exc.SQLAlchemyError:
-        # It cannot even be rolled back: it is dead, and so is its transaction.
-        connection.invalidate()
-        connection.close()
-
-
-# -- SQLite's file -----------------------------------------------------------------------
-
-
-def require_file(engine: sa.Engine) -> None:
-    """Notice that a SQLite file is gone, which open connections do not.
-
-    They would go on with what nobody else sees any more, and a new one would make an empty
-    file.
-    """
-    path = _file_of(engine)
-    if path is not None and not os.path.exists(path):
-        engine.dispose()
-        raise UnavailableError("The database file is not there.")
-
-
-def _file_of(engine: sa.Engine) -> str | None:
-    """Give the path of a SQLite database that is an ordinary file."""
-    path = engine.url.database or ":memory:"
-    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
-    return os.path.abspath(path) if ordinary else None
+    return Session(Transaction(source, deed, read_only=deed.action in READING), deed, own=True)
 
 
 # -- how each database begins, and what it checks at the end -------------------------------

@@ -3,7 +3,7 @@
 A narrowed model has statements of its own; one that is bound to a transaction shares them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from wsgikit.model import DEFAULT, Field, Row, immutable
 from wsgikit.sql.cells import Column, Loader
 from wsgikit.sql.columns import spelled
+from wsgikit.sql.conditions import Compared
+from wsgikit.sql.lists import Lists
 
 #: Statements that a model keeps for the combinations of columns that clients write.
 MAX_STATEMENTS = 100
@@ -29,6 +31,7 @@ class Statements:
         rows: The condition that is part of every statement; `None` for no condition.
         version: The name of the column that counts changes, if there is one.
         dialect: The name of the database's dialect.
+        reference: Gives the statements of the model that a foreign key refers to.
     """
 
     table: sa.Table
@@ -37,6 +40,7 @@ class Statements:
     rows: sa.ColumnElement[bool] | None
     version: str | None
     dialect: str
+    reference: Callable[[str], "Statements"]
 
     # -- columns -------------------------------------------------------------------------
 
@@ -83,6 +87,30 @@ class Statements:
             False: [(c.field.name, c.load) for c in self.columns if c.load],
             True: [(c.field.name, c.careful_load) for c in self.columns if c.careful_load],
         }
+
+    def compared(self, name: str) -> Compared:
+        """Tell how filters compare a column."""
+        found = self._compared.get(name)
+        if found is None:
+            found = self._compared[name] = Compared(self.by_name[name], self.dialect)
+        return found
+
+    @cached_property
+    def _compared(self) -> dict[str, Compared]:
+        return {}
+
+    def source(self) -> sa.FromClause:
+        """Give the rows that there are under another name, for use inside a condition."""
+        if self.rows is None:
+            return self.table.alias()
+        # Not an alias with the condition beside it, which names the columns of the table.
+        return sa.select(*self.table.columns).where(self.rows).subquery()
+
+    # -- many rows -----------------------------------------------------------------------
+
+    @cached_property
+    def lists(self) -> Lists:
+        return Lists(self)
 
     # -- one row -------------------------------------------------------------------------
 

@@ -1,0 +1,327 @@
+"""The order of a list in SQL, and the places in it where pages begin.
+
+A page begins after a *position*: the values of the ordering columns of a row, which the key makes
+different from those of every other row.  (a, b) > (x, y) is written so that an index over the
+columns serves, and a deep page costs what the first costs:
+
+- ``(a, b) > (x, y)`` where both columns go the same way: SQLite and PostgreSQL begin in the
+  middle of an index with that.
+- ``a >= x AND (a > x OR a = x AND b < y)`` in general; MariaDB finds the ranges in it.
+
+Nulls are the smallest values, and SQL does not compare them.  Where the first column may be null,
+SQLite and PostgreSQL list the rows with and without a value apart (`segments`): each part is in
+the order of an ordinary index.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import types as sqltypes
+
+from wsgikit.model import Field, foreign_cursor
+from wsgikit.sql.cells import (
+    PYTHON_TYPES,
+    Column,
+    Undecodable,
+    is_single,
+    quoted,
+    read_spelled_out,
+    undecorated,
+)
+from wsgikit.sql.columns import INT64, is_decorated
+from wsgikit.sql.conditions import Condition, Element, bind_type
+
+#: Characters by which MariaDB orders long texts.  Of each it sorts by 1,024 bytes
+#: (max_sort_length), which general collations make of 512 characters.
+SORTED_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OrderColumn:
+    """A column that orders a list, in one direction.
+
+    Attributes:
+        name: Of the field.
+        column: What is read and bound, without what a project's own type makes of it.
+        expression: What is ordered and compared.
+        reading: What gives the value for a position; the same in a form that no driver fails on.
+        direct: Whether that is what a row has in this column anyway.
+        nullable: Whether there may be nulls.
+        descending: Whether the greatest comes first.
+        dialect: The name of the database's dialect.
+    """
+
+    name: str
+    column: Column
+    expression: Element
+    reading: Element
+    careful: Element
+    direct: bool
+    nullable: bool
+    descending: bool
+    dialect: str
+
+    def by(self) -> Element:
+        """Give the item of ORDER BY."""
+        item = self.expression.desc() if self.descending else self.expression.asc()
+        if self.dialect != "postgresql" or not self.nullable:
+            return item
+        return item.nulls_last() if self.descending else item.nulls_first()
+
+    def same(self, value: Element | None) -> Condition:
+        return self.expression.is_(None) if value is None else self.expression == value
+
+    def after(self, value: Element | None) -> Condition | None:
+        """The condition to come after a value; `None` where nothing does."""
+        if value is None:
+            return None if self.descending else self.expression.is_not(None)
+        if not self.descending:
+            return self.expression > value
+        return self._or_null(self.expression < value)
+
+    def from_(self, value: Element | None) -> Condition | None:
+        """The condition to be a value or to come after it; `None` if all do."""
+        if value is None:
+            return self.expression.is_(None) if self.descending else None
+        if not self.descending:
+            return self.expression >= value
+        return self._or_null(self.expression <= value)
+
+    def _or_null(self, condition: Condition) -> Condition:
+        return sa.or_(condition, self.expression.is_(None)) if self.nullable else condition
+
+    # -- positions -----------------------------------------------------------------------
+
+    def part(self, value: Any, *, careful: bool) -> Any:
+        """Give what a cursor holds of what was read."""
+        if self.dialect != "sqlite":
+            return value
+        value = read_spelled_out(value) if careful else value
+        if isinstance(value, bytes):
+            return (b"t" if isinstance(value, Undecodable) else b"b") + value
+        return value
+
+    def bind(self, part: Any) -> tuple[str, Any]:
+        """Give the form in which a part of a cursor is bound (see `element`), and its value.
+
+        Raises:
+            QueryError: If it is no value of this column.
+        """
+        if part is None:
+            return "null", None
+        binder = _bind_cell if self.dialect == "sqlite" else _bind_value
+        return binder(self, part)
+
+    def element(self, form: str, parameter: str) -> Element | None:
+        """Give what a position is compared with.
+
+        Args:
+            form: ``null``; ``value``: bound as the column's type; or ``text``: a text that the
+                database reads as that type.
+            parameter: The name of its parameter.
+        """
+        if form == "null":
+            return None
+        if form == "value":
+            enum = self.column.field.kind == "enum"
+            own = sqltypes.String() if enum else bind_type(self.column, self.dialect)
+            return sa.bindparam(parameter, type_=own)
+        if self.dialect == "sqlite":
+            return sa.cast(sa.bindparam(parameter, type_=sqltypes.NullType()), sqltypes.Text)
+        text = sa.bindparam(parameter, type_=sqltypes.String())
+        return sa.cast(text, self.column.store) if self.dialect == "postgresql" else text
+
+
+def order_column(column: Column, descending: bool, dialect: str) -> OrderColumn:
+    """Describe how a column orders a list."""
+    own = column.column.type
+    direct = not is_decorated(own)
+    plain = undecorated(column, dialect)
+    raw: Element = sa.type_coerce(plain.column, sqltypes.NullType())
+    expression, reading = raw, plain.expression
+    if dialect != "sqlite" and plain.field.kind == "enum":
+        # By their texts, as everywhere, and not by their places in the type.
+        expression = sa.cast(raw, sqltypes.Text if dialect == "postgresql" else sqltypes.CHAR)
+    elif dialect == "postgresql" and is_single(plain.column.type, dialect):
+        reading, direct = sa.cast(raw, sqltypes.Double), False
+    elif dialect not in ("sqlite", "postgresql") and _is_long(plain):
+        expression = sa.func.left(raw, sa.literal_column(str(SORTED_LENGTH)))
+        reading, direct = sa.type_coerce(expression, sqltypes.String()), False
+    return OrderColumn(
+        name=column.field.name,
+        column=plain,
+        expression=expression,
+        reading=reading,
+        careful=plain.careful if direct or dialect == "sqlite" else reading,
+        direct=direct,
+        nullable=bool(column.column.nullable),
+        descending=descending,
+        dialect=dialect,
+    )
+
+
+def _is_long(column: Column) -> bool:
+    length = getattr(column.column.type, "length", None)
+    return column.field.kind == "text" and (length is None or length > SORTED_LENGTH)
+
+
+def row_number(table: sa.Table) -> OrderColumn | None:
+    """Give what tells SQLite's rows apart where a key may be null, if its name is free."""
+    taken = {column.name.lower() for column in table.columns}
+    free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+    if free is None:
+        return None
+    number: Any = sa.literal_column(f"{quoted(table)}.{free}")
+    field = Field("rowid", "integer")
+    column = Column(field, number, number, number, None, None, sqltypes.NullType())
+    return OrderColumn("rowid", column, number, number, number, False, False, False, "sqlite")
+
+
+def _bind_cell(item: OrderColumn, part: Any) -> tuple[str, Any]:
+    """Bind a cell of SQLite, whose type need not be that of its column."""
+    if isinstance(part, bytes) and part[:1] in (b"b", b"t"):
+        return ("value" if part[:1] == b"b" else "text"), part[1:]
+    if isinstance(part, str | float) or (isinstance(part, int) and _is_int64(part)):
+        return "value", part
+    raise foreign_cursor()
+
+
+def _bind_value(item: OrderColumn, part: Any) -> tuple[str, Any]:
+    kind = item.column.field.kind
+    postgresql = item.dialect == "postgresql"
+    if isinstance(part, str) and kind in _READ_BY_THE_DATABASE and "\0" not in part:
+        return "text", part
+    if isinstance(part, timedelta) and kind == "time":
+        return "text", _span(part)
+    if kind == "boolean" and not postgresql and isinstance(part, int):
+        return "value", part
+    fits = isinstance(part, PYTHON_TYPES[kind]) and (kind == "boolean") == isinstance(part, bool)
+    if not fits or not _FITS.get((item.dialect, kind), _any)(part):
+        raise foreign_cursor()
+    return "value", part
+
+
+#: Kinds whose odd values a driver cannot hold, so that they travel as texts.
+_READ_BY_THE_DATABASE = frozenset({"date", "datetime", "time", "interval"})
+
+
+def _any(_part: Any) -> bool:
+    return True
+
+
+def _is_int64(part: int) -> bool:
+    return INT64[0] <= part <= INT64[1]
+
+
+def _is_literal(part: Decimal) -> bool:
+    """Whether MariaDB reads a decimal as it is written."""
+    return part.is_finite() and abs(part.adjusted()) <= 65
+
+
+#: What a database takes as a value of its type; anything else was not in a cursor of ours.
+_FITS: Mapping[tuple[str, str], Callable[[Any], bool]] = {
+    ("postgresql", "integer"): _is_int64,
+    ("postgresql", "text"): lambda part: "\0" not in part,
+    ("postgresql", "enum"): lambda part: "\0" not in part,
+    ("mariadb", "decimal"): _is_literal,
+    ("mysql", "decimal"): _is_literal,
+}
+
+
+def _span(value: timedelta) -> str:
+    """Write a span as MariaDB reads a TIME."""
+    sign, value = ("-", -value) if value < timedelta() else ("", value)
+    minutes, seconds = divmod(value.days * 86_400 + value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours:02}:{minutes:02}:{seconds:02}.{value.microseconds:06}"
+
+
+# -- the rows beyond a position ------------------------------------------------------------
+
+Position = Sequence[Element | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a list, all of whose rows come before those of the next part.
+
+    Attributes:
+        conditions: Which rows these are.
+        order: What orders them.
+    """
+
+    conditions: Sequence[Condition]
+    order: Sequence[OrderColumn]
+
+
+def segments(order: Sequence[OrderColumn], position: Position | None) -> Sequence[Segment]:
+    """Divide the rows after a position into parts that an index gives in order.
+
+    Args:
+        order: What orders the list, in the direction of the page.
+        position: As many values; `None` for the first page.
+    """
+    first = order[0]
+    whole = [Segment(() if position is None else (_beyond(order, position),), order)]
+    if not first.nullable or first.dialect not in ("sqlite", "postgresql"):
+        return whole
+    if position is None and first.dialect == "sqlite":
+        return whole  # whose indexes have the nulls in front, as we do
+    null = first.expression.is_(None)
+    values = (replace(first, nullable=False), *order[1:])
+    nulls = Segment((null,), order[1:])
+    present = Segment((first.expression.is_not(None),), values)
+    if position is None:
+        return (present, nulls) if first.descending else (nulls, present)
+    if position[0] is None:
+        rest = Segment((null, _beyond(order[1:], position[1:])), order[1:])
+        return (rest,) if first.descending else (rest, present)
+    rest = Segment((_beyond(values, position),), values)
+    return (rest, nulls) if first.descending else (rest,)
+
+
+def _beyond(order: Sequence[OrderColumn], position: Position) -> Condition:
+    """The condition for rows after a position."""
+    alike = _alike(order, position)
+    if alike == len(order) > 0:
+        return _compare(order, position, alike, inclusive=False)
+    steps = []
+    for n, (item, value) in enumerate(zip(order, position, strict=True)):
+        after = item.after(value)
+        if after is not None:
+            before = zip(order[:n], position[:n], strict=True)
+            steps.append(sa.and_(*(i.same(v) for i, v in before), after))
+    found = sa.or_(sa.false(), *steps)
+    if len(order) < 2:
+        return found
+    lead = _compare(order, position, alike, inclusive=True) if alike else None
+    lead = order[0].from_(position[0]) if lead is None else lead
+    return found if lead is None else sa.and_(lead, found)
+
+
+def _alike(order: Sequence[OrderColumn], position: Position) -> int:
+    """Count the columns in front that can be compared at once, as a row."""
+    count = 0
+    for item, value in zip(order, position, strict=True):
+        one_way = item.descending == order[0].descending
+        if value is None or not one_way or (item.descending and item.nullable):
+            break
+        count += 1
+    # MariaDB does not look into an index for a comparison of rows.
+    return count if not order or order[0].dialect in ("sqlite", "postgresql") else min(count, 1)
+
+
+def _compare(
+    order: Sequence[OrderColumn], position: Position, number: int, *, inclusive: bool
+) -> Condition:
+    columns: Any = [item.expression for item in order[:number]]
+    values: Any = position[:number]
+    left = columns[0] if number == 1 else sa.tuple_(*columns)
+    right = values[0] if number == 1 else sa.tuple_(*values)
+    if order[0].descending:
+        return left <= right if inclusive else left < right
+    return left >= right if inclusive else left > right
