@@ -19,6 +19,7 @@ from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
 from wsgikit.model import Field, MemoryModel
 from wsgikit.model_collection import ModelCollection
+from wsgikit.openapi import OpenAPI
 from wsgikit.views import view
 
 
@@ -106,6 +107,24 @@ def test_the_same_address_is_listed_once() -> None:
     app.add("/people/", GET=People(media=[JSON]))
     assert links(app) == ["/people/"]
     assert list(resources(app)) == ["first"]
+
+
+def test_a_description_of_the_dispatcher_is_linked_and_not_listed() -> None:
+    outer, app = Dispatcher(), site()
+    app.add("/people/[{id:key}]", People(media=[JSON]), name="people")
+    app.add("/api/[{version}]", OpenAPI(app))
+    outer.add("/in|", app)
+    assert links(outer, "/in/") == ["/in/people/"]
+    response = ask(outer, "/in/", Accept="application/json-home")
+    assert response.json["api"]["links"] == {"service-desc": "/in/api/"}
+    assert response.headers["Link"] == '</in/api/>; rel="service-desc"'
+    assert sorted(response.json["resources"]) == ["people", "people-item"]
+
+
+def test_a_collection_without_nouns_has_no_url_for_its_schema() -> None:
+    app = site()
+    app.add("/people/[{id:key}]", ModelCollection(MemoryModel([Field("id")]), media=[JSON]))
+    assert "describedBy" not in str(resources(app))
 
 
 def test_mounted_dispatchers_are_followed() -> None:
@@ -230,7 +249,11 @@ def test_json_home_describes_items_methods_and_formats() -> None:
         "resources": {
             "people": {
                 "href": "/people/",
-                "hints": {"allow": ["GET", "POST"], "formats": {"application/json": {}}},
+                "hints": {
+                    "allow": ["GET", "POST"],
+                    "formats": {"application/json": {}},
+                    "describedBy": "/people/;schema",
+                },
             },
             "parse": {"href": "/parse/", "hints": {"allow": ["GET"]}},
             "people-item": {
@@ -239,6 +262,7 @@ def test_json_home_describes_items_methods_and_formats() -> None:
                 "hints": {
                     "allow": ["GET", "PUT", "PATCH", "DELETE"],
                     "formats": {"application/json": {}},
+                    "describedBy": "/people/;schema",
                 },
             },
         },

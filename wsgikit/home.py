@@ -22,6 +22,7 @@ The page links to all that can be reached without knowing a variable; the JSON
 (``application/json-home``, as in draft-nottingham-json-home) has the URI templates of the
 rest, too.  Both follow what is mounted inside: other dispatchers, and the views of a
 `wsgikit.deferred.DeferredCollection`.
+Where the dispatcher has a `wsgikit.openapi.OpenAPI`, both lead programs to it.
 
 Routes are read as plain data, at each request; an application takes part by what it has:
 ``walk()`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
@@ -60,6 +61,7 @@ class Entry(NamedTuple):
         template: The URI template of its URL, or of its items' (RFC 6570); None if there is
             none.
         app: The application.
+        schema: The URL of the JSON Schema of its items; None if there is none.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Entry(NamedTuple):
     href: str | None
     template: str | None
     app: WSGIApplication
+    schema: str | None = None
 
 
 class Home:
@@ -86,16 +89,32 @@ class Home:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        entries = list(find_entries(self.dispatcher.walk(), self._prefix(environ), skip=self))
+        ways, prefix = list(self.dispatcher.walk()), self._prefix(environ)
+        entries = list(find_entries((w for w in ways if not self._is_about(w)), prefix))
         media = self._media(entries)
         try:
-            response = self._answer(request, entries, media)
+            response = self._answer(request, entries, media, self._description(ways, prefix))
         except HTTPException as error:
             response = problem(request, error, [m for m in media if m is not _PAGE])
         return response(environ, start_response)
 
+    def _is_about(self, way: Sequence[Any]) -> bool:
+        """Say whether a route leads to something about the dispatcher, such as this page."""
+        return getattr(way[-1].app, "dispatcher", None) is self.dispatcher
+
+    def _description(self, ways: Iterable[Sequence[Any]], prefix: str) -> str | None:
+        """Give the URL of what else is about the dispatcher: its OpenAPI document."""
+        for way in ways:
+            if self._is_about(way) and way[-1].app is not self:
+                return _place(way, prefix)[0]
+        return None
+
     def _answer(
-        self, request: Request, entries: Sequence[Entry], media: Sequence[MediaType]
+        self,
+        request: Request,
+        entries: Sequence[Entry],
+        media: Sequence[MediaType],
+        description: str | None,
     ) -> Response:
         if request.method not in ("GET", "HEAD"):
             allow = {"Allow": "GET, HEAD, OPTIONS"}
@@ -111,9 +130,11 @@ class Home:
                 if entry.href is not None
             ],
         }
-        value = describe(self.title, entries, request.path_url)
+        value = describe(self.title, entries, request.path_url, description)
         found = asset(request, media)
-        return respond(value, request, media) if found is None else found
+        # RFC 8631: where a description for programs is.
+        link = {} if description is None else {"Link": f'<{description}>; rel="service-desc"'}
+        return respond(value, request, media, headers=link) if found is None else found
 
     def _media(self, entries: Iterable[Entry]) -> Sequence[MediaType]:
         """Give pages first, then JSON Home under both names that a program may ask by."""
@@ -131,19 +152,16 @@ class Home:
         return str(url()).removesuffix(_join("", here, **urlvars) or "").rstrip("/")
 
 
-def find_entries(
-    ways: Iterable[Sequence[Any]], href: str = "", *, skip: object = None
-) -> Iterator[Entry]:
+def find_entries(ways: Iterable[Sequence[Any]], href: str = "") -> Iterator[Entry]:
     """Find all that routes lead to with GET.
 
     Args:
         ways: What `wsgikit.dispatcher.Dispatcher.walk()` gives.
         href: Where that dispatcher is mounted, as a URL without a slash at its end.
-        skip: An application to leave out.
     """
     seen: set[tuple[str | None, str | None]] = set()
     for way in ways:
-        if way[-1].app is skip or any("GET" not in (r.methods or ["GET"]) for r in way):
+        if any("GET" not in (route.methods or ["GET"]) for route in way):
             continue
         for entry in _entries(way, href):
             if (entry.href, entry.template) not in seen:
@@ -151,30 +169,39 @@ def find_entries(
                 yield entry
 
 
-def _entries(way: Sequence[Any], href: str | None) -> Iterator[Entry]:
+def _entries(way: Sequence[Any], prefix: str) -> Iterator[Entry]:
+    route, app = way[-1], way[-1].app
+    if hasattr(app, "names"):
+        for name in app.names():
+            url, _template = _place(way, prefix, view=name)
+            if url is not None:
+                yield Entry(name, name, url, None, app)
+    else:
+        yield from _entry(route, *_place(way, prefix), _place(way, prefix, noun="schema")[0])
+
+
+def _place(way: Sequence[Any], prefix: str, **urlvars: str) -> tuple[str | None, str]:
+    """Give the URL that routes lead to, or None if it takes other variables; and the template."""
+    href: str | None = prefix
     template = ""
     for mount in way[:-1]:
         href = _join(href, mount.pattern)
         href = None if href is None else href.rstrip("/")
         template = (template + mount.pattern.published).rstrip("/")
-    route, app = way[-1], way[-1].app
-    if hasattr(app, "names"):
-        for name in app.names():
-            url = _join(href, route.pattern, view=name)
-            if url is not None:
-                yield Entry(name, name, url, None, app)
-    else:
-        yield from _entry(route, _join(href, route.pattern), template + route.pattern.published)
+    pattern = way[-1].pattern
+    return _join(href, pattern, **urlvars), template + pattern.published
 
 
-def _entry(route: Any, url: str | None, published: str) -> Iterator[Entry]:
+def _entry(route: Any, url: str | None, published: str, schema: str | None) -> Iterator[Entry]:
     app = route.app
     actions = getattr(app, "actions", ("list", "retrieve"))
     url = url if "list" in actions else None
     item = published if "{" in published and "retrieve" in actions else None
     name = str(route.name or (unquote(url) if url else published).strip("/") or "home")
     if url is not None or item is not None:
-        yield Entry(name, str(getattr(app, "title", None) or name), url, item, app)
+        has_schema = "get_schema" in actions and "noun" in route.pattern.variables
+        schema = schema if has_schema else None
+        yield Entry(name, str(getattr(app, "title", None) or name), url, item, app, schema)
 
 
 def _join(prefix: str | None, pattern: URIPattern, **urlvars: Any) -> str | None:
@@ -193,13 +220,16 @@ def _note(app: WSGIApplication) -> str:
 # -- JSON Home ---------------------------------------------------------------------------
 
 
-def describe(title: str, entries: Iterable[Entry], url: str) -> dict[str, Any]:
+def describe(
+    title: str, entries: Iterable[Entry], url: str, description: str | None = None
+) -> dict[str, Any]:
     """Describe entries as a JSON Home document.
 
     Args:
         title: The title of the API.
         entries: What `find_entries` gives.
         url: The absolute URL of the home page: variables are identified by fragments of it.
+        description: The URL of an OpenAPI document.
 
     Source: draft-nottingham-json-home-06.
     """
@@ -207,7 +237,7 @@ def describe(title: str, entries: Iterable[Entry], url: str) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     for entry in entries:
         if entry.href is not None:
-            hints = _hints(entry.app, _COLLECTION_METHODS)
+            hints = _hints(entry, _COLLECTION_METHODS)
             resources[_unique(entry.name, resources)] = {"href": entry.href, **hints}
     for entry in entries:
         if entry.template is not None:
@@ -216,9 +246,10 @@ def describe(title: str, entries: Iterable[Entry], url: str) -> dict[str, Any]:
             resources[_unique(name, resources)] = {
                 "hrefTemplate": entry.template,
                 "hrefVars": variables,
-                **_hints(entry.app, _ITEM_METHODS),
+                **_hints(entry, _ITEM_METHODS),
             }
-    return {"api": {"title": title}, "resources": resources}
+    links = {} if description is None else {"links": {"service-desc": description}}
+    return {"api": {"title": title, **links}, "resources": resources}
 
 
 def _unique(name: str, taken: Mapping[str, Any]) -> str:
@@ -233,14 +264,17 @@ def _variables(template: str) -> Iterator[str]:
             yield variable.rstrip("*").partition(":")[0]
 
 
-def _hints(app: WSGIApplication, methods: Mapping[str, str]) -> dict[str, Any]:
-    """Give the hints that can be known of a collection: its methods and media types."""
+def _hints(entry: Entry, methods: Mapping[str, str]) -> dict[str, Any]:
+    """Give the hints that can be known of a collection: its methods, media types and schema."""
     hints: dict[str, Any] = {}
+    app = entry.app
     if hasattr(app, "actions"):
         hints["allow"] = [method for action, method in methods.items() if action in app.actions]
     formats: dict[str, Any] = {m.name: {} for m in getattr(app, "media", ()) if m.renderer}
     if formats:
         hints["formats"] = formats
+    if entry.schema is not None:
+        hints["describedBy"] = entry.schema
     return {"hints": hints} if hints else {}
 
 

@@ -15,8 +15,9 @@ Use it to look into a database, or as the example of how the pieces are assemble
     assert city.json == {"id": 1, "name": "Berlin"}
 
 Each table is a `wsgikit.model_collection.ModelCollection` at ``/<its name>/``, as pages and as
-JSON, and ``/`` is the `wsgikit.home.Home` of them all.  The route has the table's name, so
-foreign keys are links.  Views, and tables without a primary key, are only listed.
+JSON, ``/`` is the `wsgikit.home.Home` of them all, and ``/openapi.json`` describes them to
+programs.  The route has the table's name, so foreign keys are links.  Views, and tables without a
+primary key, are only listed.
 
 A name that is more than letters, digits, ``_``, ``-`` and ``.`` is tilde-encoded in the URL:
 each other character is ``~XX`` for every byte of its UTF-8 form.
@@ -33,6 +34,7 @@ from wsgikit.home import Home
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
 from wsgikit.model_collection import ModelCollection
+from wsgikit.openapi import OpenAPI
 from wsgikit.sql import FoundTable, TableModel, read_tables
 
 IS_VIEW = "It is a view."
@@ -87,9 +89,13 @@ def reflect(
     app = Reflected(redirect_slashes=True)
     media = [HTML(), JSON]
     tables = read_tables(engine, progress)
-    # Pages link to the route named home; a table of that name is what is referred to by it.
-    name = None if "home" in [found.name for found in tables] else "home"
-    app.add("/", Home(app, title or str(engine.url.database or "Database"), media[0]), name=name)
+    title = title or str(engine.url.database or "Database")
+    # Pages link to the routes of these names; a table of such a name is what is referred to by it.
+    home, openapi = (
+        None if name in [found.name for found in tables] else name for name in ("home", "openapi")
+    )
+    app.add("/", Home(app, title, media[0]), name=home)
+    app.add("/openapi.json", OpenAPI(app, title=title), name=openapi)
     app.findings = [_add(app, found, engine, media, write) for found in tables]
     return app
 

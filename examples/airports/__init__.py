@@ -21,6 +21,7 @@ from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
 from wsgikit.media.ndjson import NDJSON
 from wsgikit.model_collection import ModelCollection
+from wsgikit.openapi import OpenAPI
 from wsgikit.security import SecurityHeaders
 from wsgikit.sql import TableModel
 
@@ -70,10 +71,11 @@ airports = Table(
 
 
 def make_app(engine: sa.Engine) -> SecurityHeaders:
-    """Return the application: two collections, and a home page that finds them."""
+    """Return the application: two collections, what finds them, and what describes them."""
     media = [HTML(), JSON, CSV, NDJSON, Atom]
     app = Dispatcher(redirect_slashes=True)
     app.add("/", Home(app, title="Airports of the world"), name="home")
+    app.add("/openapi.json", OpenAPI(app, title="Airports of the world"), name="openapi")
     for table in (airports, countries):
         collection = ModelCollection(
             TableModel(table, engine, label="name"),

@@ -16,7 +16,7 @@ it into a document of their own has to replace.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -304,16 +304,28 @@ def _as_json(field: Field) -> Schema:
 
 
 def _members(model: Any) -> Schema:
-    """Describe the members that are no conditions."""
+    """Describe the members that are no conditions; null and the empty text say nothing."""
     names = [field.name for field in model.fields if _can_be_listed(field.name)]
-    members: Mapping[str, Schema] = {
-        "q": _NO_NUL if searched(model) else {},
-        "sort": {"type": "array", **_sorted(sortable(model))},
-        "fields": {"type": "array", "items": {"enum": names}, "uniqueItems": True},
-        "embed": {"type": "array", "items": {"enum": embeddable(model)}, "uniqueItems": True},
-        "limit": {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]},
-        "cursor": {"type": "string"},
-        "count": {"enum": [0, 1, "exact"]},
+    orders = _sorted(sortable(model))
+    digits = {"type": "string", "pattern": "^0*[1-9][0-9]*$"}
+    members: Schema = {
+        "fields": _one_or_more({"items": {"enum": names}, "uniqueItems": True}),
+        "limit": {"anyOf": [{"type": "integer", "minimum": 1}, digits, {"enum": ["all", *_NONE]}]},
+        "cursor": {"type": ["string", "null"]},
+        "count": {"enum": [0, 1, "0", "1", "exact", *_NONE]},
     }
-    empty = {"q": not searched(model), "embed": not embeddable(model), "sort": not sortable(model)}
-    return {name: schema for name, schema in members.items() if not empty.get(name)}
+    if searched(model):
+        members["q"] = nullable(_NO_NUL)
+    if orders["items"]["enum"]:
+        members["sort"] = _one_or_more(orders)
+    if embedded := embeddable(model):
+        members["embed"] = _one_or_more({"items": {"enum": embedded}, "uniqueItems": True})
+    return members
+
+
+_NONE = ("", None)
+
+
+def _one_or_more(names: Schema) -> Schema:
+    """Describe a list of names, or one that stands alone."""
+    return {"anyOf": [{"type": "array", **names}, {"enum": [*names["items"]["enum"], *_NONE]}]}

@@ -69,9 +69,8 @@ class OpenAPI:
         self, dispatcher: Any, *, title: str = "API", version: str = "1", description: str = ""
     ) -> None:
         self.dispatcher = dispatcher
-        self.title = title
-        self.version = version
-        self.description = description
+        info = {"title": title, "version": version, "description": description}
+        self.info = {name: text for name, text in info.items() if text or name != "description"}
         self._prepared: dict[str, bytes] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -118,10 +117,8 @@ class OpenAPI:
         return self._prepared[wanted]
 
     def _write_rest(self, wanted: str, described: Describe) -> bytes:
-        info = {"title": self.title, "version": self.version, "description": self.description}
-        info = {name: text for name, text in info.items() if text or name != "description"}
         document = describe(self._sites(), openapi=wanted, described=described)
-        return _write({"info": info, **document})[1:]
+        return _write({"info": self.info, **document})[1:]
 
 
 def _wanted(request: Request) -> str:
