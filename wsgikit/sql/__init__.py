@@ -26,8 +26,8 @@ How it works, in four rules:
 4. *Errors.*  They are sorted by the database's own code (`FAULTS`), and name fields.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
@@ -50,6 +50,7 @@ from wsgikit.model import (
     Written,
     clean,
     encode_key,
+    repeat,
     version_of,
 )
 from wsgikit.query import Query
@@ -58,8 +59,9 @@ from wsgikit.sql.cells import Column, column_of, is_value, names_rows
 from wsgikit.sql.columns import field_of, is_plain_text, target_of
 from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
 from wsgikit.sql.limits import Limits
-from wsgikit.sql.sessions import Session, Source, Transaction, session
+from wsgikit.sql.sessions import Session, Source, Transaction, repeated, session
 from wsgikit.sql.statements import Statements, labelled
+from wsgikit.sql.streams import stream
 from wsgikit.sql.tables import FoundTable, read_tables
 
 __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
@@ -217,6 +219,7 @@ class TableModel:
 
     # -- reading ---------------------------------------------------------------------
 
+    @repeated
     def list(self, query: Query) -> Page:
         """See `wsgikit.model.Model.list`.
 
@@ -225,16 +228,35 @@ class TableModel:
         """
         lists = self._prepared.lists
         request = lists.request(query, self)
-        with self._session("list") as connection:
+        several = bool(query.count or query.embed)
+        with self._session("list", snapshot=several) as connection:
             return lists.page(connection, request)
 
     def stream(self, query: Query) -> Iterator[Row]:
-        """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator."""
+        """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator.
+
+        Raises:
+            UnavailableError: With the first row, if there are too many streams already.
+        """
+        rows, first = self._begin_stream(query)
+        with closing(rows):
+            yield from first
+            yield from rows
+
+    @repeated
+    def _begin_stream(self, query: Query) -> tuple[Generator[Row], Sequence[Row]]:
+        """Give a stream that was begun, and its first row, if it has any."""
+        rows = self._stream(query)
+        return rows, [*islice(rows, 1)]
+
+    def _stream(self, query: Query) -> Generator[Row]:
         lists = self._prepared.lists
         request = lists.request(replace(query, cursor=None), self)
-        with self._session("list") as connection:
-            yield from lists.stream(connection, request)
+        deed = Deed(self._prepared, "list")
+        with stream(self._source, self._transaction, deed) as read:
+            yield from lists.stream(read, request)
 
+    @repeated
     def retrieve(self, key: Any) -> Row:
         """See `wsgikit.model.Model.retrieve`: one statement."""
         key = self._as_key(key)
@@ -316,6 +338,7 @@ class TableModel:
 
     # -- writing ---------------------------------------------------------------------
 
+    @repeated
     def create(self, values: Values) -> Row:
         """See `wsgikit.model.Model.create`."""
         self._require_writable()
@@ -338,6 +361,7 @@ class TableModel:
             for field in self._prepared.key_fields
         )
 
+    @repeated
     def update(self, key: Any, values: Values, version: str | None = None) -> Row:
         """See `wsgikit.model.Model.update`."""
         self._require_writable()
@@ -353,6 +377,7 @@ class TableModel:
             _require_one(connection.execute(statement, {**parameters, **place}), row)
             return self._stored(connection, self._stored_key(row))
 
+    @repeated
     def delete(self, key: Any, version: str | None = None) -> None:
         """See `wsgikit.model.Model.delete`."""
         self._require_writable()
@@ -445,9 +470,15 @@ class TableModel:
         self._require_writable()
         if on_duplicate not in ("refuse", "merge", "ignore"):
             raise ValueError(f"on_duplicate is refuse, merge or ignore, not {on_duplicate!r}")
-        with self._session("create") as connection:
-            self._writing()
-            return Creation(self, connection, on_duplicate, returning).run(rows)
+
+        def store() -> Written:
+            with self._session("create") as connection:
+                self._writing()
+                return Creation(self, connection, on_duplicate, returning).run(rows)
+
+        # An iterator is read once, so that it cannot be done again.
+        once = self._transaction is not None or not isinstance(rows, Sequence)
+        return store() if once else repeat(store)
 
     # -- rows ----------------------------------------------------------------------------
 
@@ -527,15 +558,18 @@ class TableModel:
 
     # -- errors ------------------------------------------------------------------------------
 
-    def _session(self, action: str, attempt: Row | None = None) -> Session:
+    def _session(
+        self, action: str, attempt: Row | None = None, *, snapshot: bool = False
+    ) -> Session:
         """Give a connection for a verb, and raise the model's errors for the database's.
 
         Args:
             action: The verb, which tells what a violated foreign key means.
             attempt: The row as it was to be stored, which tells which reference is missing.
+            snapshot: Whether several statements are to read the same.
         """
         deed = Deed(self._prepared, action, {} if attempt is None else attempt)
-        return session(self._source, self._transaction, deed)
+        return session(self._source, self._transaction, deed, snapshot=snapshot)
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:

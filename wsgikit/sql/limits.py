@@ -10,24 +10,15 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from wsgikit.model import UnavailableError
-
 #: Where a connection's `info` has its limits.
 APPLIED = "wsgikit.limits"
-
-#: The most streams of an engine whose pool has no size; SQLAlchemy's default is 5 connections.
-DEFAULT_STREAMS = 4
-
-#: Seconds that MariaDB waits for the reader of a stream, which is sent as fast as it is read.
-PATIENCE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,49 +189,3 @@ class Deadline:
 
     def __call__(self) -> bool:
         return time.monotonic() > self.end
-
-
-# -- streams -----------------------------------------------------------------------------
-
-
-class _Slots:
-    """How many streams there are."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.taken = 0
-
-
-#: By pool, since that is what streams could use up: all engines and models that share one, share
-#: the slots.  They go away with the pool.
-_slots: WeakKeyDictionary[sa.Pool, _Slots] = WeakKeyDictionary()
-_slots_lock = threading.Lock()
-
-
-@contextmanager
-def slot(engine: sa.Engine, limits: Limits) -> Iterator[None]:
-    """Be one of the streams of an engine.
-
-    Raises:
-        UnavailableError: If there are as many as there may be.
-    """
-    pool = engine.pool
-    with _slots_lock:
-        slots = _slots.setdefault(pool, _Slots())
-    most = most_streams(pool) if limits.streams is None else limits.streams
-    with slots.lock:
-        if slots.taken >= most:
-            raise UnavailableError("Too many long answers are on their way; try again later.")
-        slots.taken += 1
-    try:
-        yield
-    finally:
-        with slots.lock:
-            slots.taken -= 1
-
-
-def most_streams(pool: sa.Pool) -> int:
-    """Give how many streams leave a connection to all others."""
-    size = getattr(pool, "size", None)
-    number = size() if callable(size) else 0
-    return max(1, number - 1) if number else DEFAULT_STREAMS

@@ -11,7 +11,8 @@ A page is one statement that gives one row more than the page has, one more for 
 for each foreign key whose rows are embedded.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 #: Plans that are kept of one model.
 MAX_PLANS = 200
 
-#: Rows that a stream fetches at a time.
-CHUNK = 500
+#: What reads the rows of a statement one after the other (`wsgikit.sql.streams.Stream`).
+Reader: TypeAlias = Callable[[sa.Select[Any], Mapping[str, Any]], Generator[Sequence[Any]]]
 
 #: Rows that are looked up by key in one statement; no page has more, unless it was made so.
 MAX_KEYS = 1000
@@ -348,17 +349,18 @@ class Lists:
         bound = number if request.count == "exact" else COUNT_BOUND
         return replace(page, count=min(number, bound), count_exact=number <= bound)
 
-    def stream(self, connection: sa.Connection, request: Request) -> Iterator[Row]:
-        """Read the whole list, a chunk at a time."""
+    def stream(self, read: Reader, request: Request) -> Iterator[Row]:
+        """Read the whole list, row by row."""
         shape = request.shape._replace(form="all", place=None, backward=False)
         done = 0
         careful = wide = False
         while True:
             plan = self._plan(shape, careful, wide)
             try:
-                for row in islice(_read(connection, plan, request.parameters), done, None):
-                    yield row
-                    done += 1
+                with closing(read(plan.statement, request.parameters)) as rows:
+                    for values in islice(rows, done, None):
+                        yield plan.row(values)
+                        done += 1
                 return
             except CONVERSION_ERRORS as error:
                 careful, wide = _other_way(error, careful, wide)
@@ -462,13 +464,6 @@ def _chain(
 
 
 # -- execution -------------------------------------------------------------------------------
-
-
-def _read(connection: sa.Connection, plan: Plan, parameters: Mapping[str, Any]) -> Iterator[Row]:
-    options = {"stream_results": True, "yield_per": CHUNK}
-    with connection.execute(plan.statement, parameters, execution_options=options) as rows:
-        for values in rows:
-            yield plan.row(values)
 
 
 def _other_way(error: Exception, careful: bool, wide: bool) -> tuple[bool, bool]:

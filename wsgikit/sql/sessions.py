@@ -14,10 +14,9 @@ one (`TableModel.transaction`), it shares that.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -33,10 +32,7 @@ from wsgikit.model import (
     repeat,
 )
 from wsgikit.sql.faults import READING, REFUSALS, Deed
-from wsgikit.sql.limits import PATIENCE, Deadline, Limits, apply, connect, slot
-
-#: Rows that a stream fetches at a time.
-CHUNK = 500
+from wsgikit.sql.limits import Deadline, Limits, apply, connect
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -65,13 +61,6 @@ class Source:
         self.dialect = engine.dialect.name
         self._path = _path_of(engine)
         self._file: tuple[int, int] | None = None
-
-    @cached_property
-    def limits_of_streams(self) -> Limits:
-        """What holds for streams, which MariaDB sends no faster than they are read."""
-        if self.dialect in ("sqlite", "postgresql"):
-            return self.limits
-        return replace(self.limits, statement=None, patience=PATIENCE)
 
     def connect(self) -> sa.Connection:
         """Take a connection out of the pool."""
@@ -294,69 +283,6 @@ class Session:
             return self.transaction.explain(another)
 
 
-class Stream:
-    """The rows of a statement, fetched as they are read.
-
-    Args:
-        transaction: Where.
-        own: Whether nobody else uses its connection.
-    """
-
-    def __init__(self, transaction: Transaction, *, own: bool) -> None:
-        self.transaction = transaction
-        self.own = own
-
-    def __call__(
-        self, statement: sa.Select[Any], parameters: Mapping[str, Any]
-    ) -> Iterator[sa.Row[Any]]:
-        """Read the rows of a statement; close the iterator to end it early."""
-        connection = self.transaction.connection
-        with connection.execute(statement, parameters, execution_options=self._options) as rows:
-            try:
-                for chunk in rows.partitions(CHUNK):
-                    yield from chunk
-                    self.transaction.renew()
-            except GeneratorExit:
-                self._abandon()
-                raise
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        # While MariaDB sends rows, its connection is good for nothing else.
-        if not self.own and self.transaction.source.dialect not in ("sqlite", "postgresql"):
-            return {}
-        return {"yield_per": CHUNK}
-
-    def _abandon(self) -> None:
-        """Leave before the end."""
-        if not self.own or self.transaction.source.dialect in ("sqlite", "postgresql"):
-            return
-        # PyMySQL would read what is still to come, up to the end.  It is cheaper to break the
-        # connection off: the server notices, and stops.
-        raw: Any = self.transaction.connection.connection.dbapi_connection
-        result = getattr(raw, "_result", None)
-        if result is not None:
-            result.unbuffered_active = False
-            self.transaction.connection.invalidate()
-
-
-@contextmanager
-def stream(source: Source, within: Transaction | None, deed: Deed) -> Iterator[Stream]:
-    """Give what reads long lists: one snapshot, and a place among those who may do so.
-
-    Raises:
-        UnavailableError: If there are too many already.
-    """
-    if within is not None:
-        with Session(within, deed, own=False):
-            yield Stream(within, own=False)
-        return
-    limits = source.limits_of_streams
-    transaction = Transaction(source, deed, read_only=True, snapshot=True, limits=limits)
-    with slot(source.engine, limits), Session(transaction, deed, own=True):
-        yield Stream(transaction, own=True)
-
-
 def repeated(
     verb: Callable[Concatenate[Model, Parameters], Result],
 ) -> Callable[Concatenate[Model, Parameters], Result]:
@@ -374,11 +300,15 @@ def repeated(
     return again
 
 
-def session(source: Source, within: Transaction | None, deed: Deed) -> Session:
+def session(
+    source: Source, within: Transaction | None, deed: Deed, *, snapshot: bool = False
+) -> Session:
     """Give the session of a verb: in a transaction, or in one of its own."""
     if within is not None:
         return Session(within, deed, own=False)
-    return Session(Transaction(source, deed, read_only=deed.action in READING), deed, own=True)
+    reading = deed.action in READING
+    transaction = Transaction(source, deed, read_only=reading, snapshot=snapshot)
+    return Session(transaction, deed, own=True)
 
 
 # -- how each database begins, and what it checks at the end -------------------------------
