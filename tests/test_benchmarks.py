@@ -1,9 +1,11 @@
 """The benchmarks measure what they say, and every case still runs."""
 
 import json
+from pathlib import Path
 from wsgiref.validate import validator
 
 import pytest
+import sqlalchemy as sa
 from webob import Request, Response
 
 from benchmarks import million
@@ -71,3 +73,11 @@ def test_a_large_table_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for name in ("csv", "ndjson", "json", "the middle page", "the last page", "filtered, sorted"):
         assert f"| {name}" in out
+
+
+def test_an_export_says_what_it_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    million.fill(engine, 3)
+    million.main(["--url", str(engine.url), "--export", "csv"])
+    sent, _grown = capsys.readouterr().out.split()
+    assert int(sent) == len(million.Client(million.make_app(engine))("/people/?format=csv"))
