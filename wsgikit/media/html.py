@@ -36,6 +36,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from genshi.builder import Fragment, tag
 from genshi.core import COMMENT, END, START, TEXT, Attrs, Markup, QName
@@ -47,9 +48,10 @@ from genshi.template import (
     TemplateSyntaxError,
 )
 from genshi.template.base import EXPR, INCLUDE, SUB
-from webob import Request
+from webob import Request, Response
+from webob.exc import HTTPException, HTTPMethodNotAllowed
 
-from wsgikit.media import Asset, MediaType
+from wsgikit.media import Asset, MediaType, asset, problem, respond
 from wsgikit.media.forms import FormParser
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
@@ -132,6 +134,53 @@ class HTMLRenderer:
             except (FileNotFoundError, NotADirectoryError):
                 continue
         raise FileNotFoundError(name)
+
+
+def page(template: str | os.PathLike[str], *directories: str | os.PathLike[str]) -> WSGIApplication:
+    """Make a WSGI application that shows one template.
+
+    ``app.add("/about/", page("templates/about.html"))``: its variables are those of the URI
+    template, and it can call the helpers.
+
+    Args:
+        template: The file.
+        directories: Where else its includes are looked for, after the directory that it is in.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    path = Path(template).absolute()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no template {os.fspath(template)!r} ({path})")
+    kind = MediaType("text/html", _PageRenderer(path, *directories))
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgikit.action"] = path.stem
+        return _show_page(Request(environ), kind)(environ, start_response)
+
+    return app
+
+
+class _PageRenderer(HTMLRenderer):
+    """Renders whatever it gets with one template, but for problems."""
+
+    def __init__(self, path: Path, *directories: str | os.PathLike[str]) -> None:
+        super().__init__(path.parent, *directories)
+        self._name = path.name
+
+    def _template(self, action: str) -> MarkupTemplate:
+        return super()._template(action) if action == "problem" else self._loader.load(self._name)
+
+
+def _show_page(request: Request, kind: MediaType) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        headers = [("Allow", "GET, HEAD")]
+        error = HTTPMethodNotAllowed("That method is not for this page.", headers=headers)
+        return problem(request, error, kind)
+    try:
+        return asset(request, kind) or respond(dict(request.urlvars), request, kind)
+    except HTTPException as error:
+        return problem(request, error, kind)
 
 
 @cache
