@@ -407,11 +407,16 @@ def _lower_bytes(text: Element) -> Element:
 
 
 def _starts(text: Element, word: Element) -> Condition:
-    return sa.func.substr(text, 1, sa.func.length(word)) == word
+    return _part(text, 1, sa.func.length(word)) == word
 
 
 def _ends(text: Element, word: Element) -> Condition:
-    return sa.func.substr(text, -sa.func.length(word)) == word
+    return _part(text, -sa.func.length(word)) == word
+
+
+def _part(text: Element, *place: Any) -> Element:
+    # SQLite makes NULL of a part of no bytes.
+    return sa.func.coalesce(sa.func.substr(text, *place), sa.literal_column("''"))
 
 
 _SQLITE_WORDS: Mapping[str, Callable[[Element, Element], Condition]] = {

@@ -33,7 +33,7 @@ from wsgikit.query import (
     encode_cursor,
 )
 from wsgikit.sql.cells import Column, Loader, is_value
-from wsgikit.sql.conditions import NO_FILTER, Conditions, Filter, Shape, bind_filter
+from wsgikit.sql.conditions import NO_FILTER, Conditions, Shape, bind_filter
 from wsgikit.sql.faults import CONVERSION_ERRORS, code_of, is_unreadable
 from wsgikit.sql.ordering import OrderColumn, Segment, order_column, row_number, segments
 
@@ -165,6 +165,7 @@ class Lists:
         self._statements = statements
         self._plans: dict[tuple[ListShape, bool, bool], Plan] = {}
         self._order_columns: dict[tuple[str, bool], OrderColumn] = {}
+        self._unasked: dict[str, tuple[ListShape, str]] = {}
 
     # -- what is asked -------------------------------------------------------------------
 
@@ -182,26 +183,40 @@ class Lists:
         return _shifted(request, query.cursor)
 
     def _whole_request(self, query: Query, model: Any) -> Request:
-        names, filter_, sorts, embed = self._everything
-        if query.filter != EVERYTHING or query.search or query.sort or query.fields or query.embed:
-            selection = resolve(query, model)
-            names, embed = selection.names, tuple(step.field.name for step in selection.embed)
-            filter_ = bind_filter(selection, self._statements)
-            sorts = self._complete((o.field.name, o.descending) for o in selection.order)
-        keyed = bool(self._statements.key)
-        ordered_by = [name for name, _descending in sorts] if keyed else ["offset"]
+        limit = min(query.limit or model.page_size, model.max_page_size)
+        asked = query.search or query.sort or query.fields or query.embed
+        if not asked and query.filter == EVERYTHING:
+            shape, ordering = self._everything(model.name)
+            return Request(shape, {}, limit, (), query.count, ordering)
+        selection = resolve(query, model)
+        filter_ = bind_filter(selection, self._statements)
+        sorts = self._complete((o.field.name, o.descending) for o in selection.order)
         return Request(
-            shape=ListShape("page" if keyed else "offset", names, filter_.shape, sorts),
+            shape=ListShape(self._form, selection.names, filter_.shape, sorts),
             parameters=filter_.parameters,
-            limit=min(query.limit or model.page_size, model.max_page_size),
-            embed=embed,
+            limit=limit,
+            embed=tuple(step.field.name for step in selection.embed),
             count=query.count,
-            ordering=describe_ordering(model.name, ordered_by, query),
+            ordering=self._ordering(model.name, sorts, query),
         )
 
     @cached_property
-    def _everything(self) -> tuple[tuple[str, ...], Filter, Sorts, tuple[str, ...]]:
-        return tuple(self._statements.names), NO_FILTER, self._complete(()), ()
+    def _form(self) -> str:
+        return "page" if self._statements.key else "offset"
+
+    def _everything(self, name: str) -> tuple[ListShape, str]:
+        """Give the shape of a query that asks nothing, and its ordering."""
+        if name not in self._unasked:
+            sorts = self._complete(())
+            names = tuple(self._statements.names)
+            shape = ListShape(self._form, names, NO_FILTER.shape, sorts)
+            self._unasked[name] = shape, self._ordering(name, sorts, Query())
+        return self._unasked[name]
+
+    def _ordering(self, name: str, sorts: Sorts, query: Query) -> str:
+        keyed = bool(self._statements.key)
+        ordered_by = [name for name, _descending in sorts] if keyed else ["offset"]
+        return describe_ordering(name, ordered_by, query)
 
     def _complete(self, sorts: Iterable[tuple[str, bool]]) -> Sorts:
         """Add what decides where a sort leaves the order open."""
