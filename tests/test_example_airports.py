@@ -80,7 +80,7 @@ def test_the_home_page_finds_both_tables(app: WSGIApplication) -> None:
 @pytest.mark.parametrize(
     ("values", "field", "code"),
     [
-        ({"latitude": 91}, "latitude", "check"),
+        ({"latitude": 91}, "latitude", "range"),
         ({"country": "??"}, "country", "reference"),
         ({"icao": "LSZHX"}, "icao", "length"),
         ({"name": None}, "name", "required"),

@@ -27,7 +27,8 @@ from wsgikit.sql import TableModel
 
 metadata = MetaData()
 
-# A column's comment is the hint beside its control, its info["label"] what it is called there.
+# A column's comment is the hint beside its control, its info["label"] what it is called there, and
+# its bounds are those of the CHECK below, known to forms and to the description.
 countries = Table(
     "countries",
     metadata,
@@ -57,8 +58,20 @@ airports = Table(
     Column("subdivision", String(60), comment="A state, province or region."),
     Column("country", ForeignKey(countries.c.code), nullable=False, index=True),
     Column("elevation", Float, comment="In feet above the mean sea level."),
-    Column("latitude", Float, nullable=False, comment="In degrees; north is positive."),
-    Column("longitude", Float, nullable=False, comment="In degrees; east is positive."),
+    Column(
+        "latitude",
+        Float,
+        nullable=False,
+        comment="In degrees; north is positive.",
+        info={"minimum": -90, "maximum": 90},
+    ),
+    Column(
+        "longitude",
+        Float,
+        nullable=False,
+        comment="In degrees; east is positive.",
+        info={"minimum": -180, "maximum": 180},
+    ),
     Column(
         "tz",
         String(40),

@@ -65,6 +65,7 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
     if reflected and column.primary_key:
         # A foreign file spells times in its own way, and a key must be met exactly.
         kind, limits = "text", {}
+    limits = {**limits, **{name: column.info[name] for name in _BOUNDS if name in column.info}}
     writable = not generated and (kind != "other" or is_untyped(column.type, dialect))
     nullable = bool(column.nullable) and not column.primary_key
     return Field(
@@ -82,6 +83,9 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
         **limits,
     )
 
+
+#: What a column may say of its numbers, so that clients hear of it before the database checks it.
+_BOUNDS = ("minimum", "maximum")
 
 #: What `wsgikit.sql.cells` shows of cells that do not convert, by dialect and kind.  SQLite
 #: keeps anything in any column; the others have dates that Python has not, and MariaDB's
