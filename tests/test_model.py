@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wsgikit.model
 from wsgikit.model import (
     DEFAULT,
     ConflictError,
@@ -43,6 +44,17 @@ from wsgikit.model import (
     version_of,
 )
 from wsgikit.query import Cursor, Query, QueryError, describe_ordering, encode_cursor
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(hasattr(wsgikit.model, name) for name in wsgikit.model.__all__)
+    assert wsgikit.model.__all__ == sorted(set(wsgikit.model.__all__), key=by_case)
+
+
+def by_case(name: str) -> tuple[bool, bool, str]:
+    """Constants, classes, functions."""
+    return name[0].islower(), not name.isupper(), name
+
 
 # -- fields --------------------------------------------------------------------------------
 

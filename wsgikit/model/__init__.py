@@ -29,7 +29,8 @@ The parts, whose public names are all here:
 - `paging`: pages, and the cursors between them;
 - `memory`: the model in a dict;
 - `retrying`: doing again what others made the store undo;
-- `schema`: a model, described as JSON Schema.
+- `describing`: a model as plain data, for descriptions;
+- `schema`: its rows as JSON Schema.
 """
 
 from wsgikit.model.choosing import chosen, page_of, stream_of
@@ -152,7 +153,6 @@ __all__ = [
     "repeat",
     "replacement",
     "resolve",
-    "row_document",
     "stream_of",
     "to_text",
     "version_of",
