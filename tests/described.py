@@ -21,7 +21,8 @@ from wsgikit.media.ndjson import NDJSON
 from wsgikit.model import KINDS, Field, MemoryModel
 from wsgikit.model_collection import ModelCollection
 from wsgikit.openapi import OpenAPI
-from wsgikit.sql import TableModel, idempotency_table
+from wsgikit.sql import TableModel
+from wsgikit.sql.records import idempotency_table
 from wsgikit.views import View, view
 
 metadata = MetaData()

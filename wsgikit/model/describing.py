@@ -187,16 +187,8 @@ def _written(field: Field, operator: str) -> Schema:
 
 
 def _unlimited(field: Field) -> Field:
-    """Give the same field for what is stored already; whole numbers keep their width."""
-    return replace(
-        field,
-        nullable=False,
-        length=None,
-        precision=None,
-        scale=None,
-        digits=None,
-        nonfinite=frozenset(),
-    )
+    """Give the same field for what is stored already; but filters have no infinity."""
+    return replace(field.unlimited, nonfinite=frozenset())
 
 
 def _separated(items: Schema, **limits: Any) -> Schema:

@@ -95,6 +95,8 @@ class Field:
     #: The least and the greatest number.
     minimum: int | None = None
     maximum: int | None = None
+    #: The same of what the store can hold at all, where the limits are narrower.
+    width: tuple[int, int] | None = None
     #: Digits of a decimal in all, and after the point.
     precision: int | None = None
     scale: int | None = None
@@ -158,27 +160,30 @@ class Field:
         Raises:
             Unfit: If the text is no such value.
         """
-        return self._unlimited.check(self._read(text))
+        return self.unlimited.check(self._read(text))
 
     def read_value(self, value: Any) -> Any:
         """Turn what JSON spells into a value that may be stored already, as `read` does."""
-        return self._unlimited.check(value)
+        return self.unlimited.check(value)
 
     def holds(self, value: Any) -> bool:
         """Whether a value has the field's type, be it within the limits or not."""
         try:
-            found = self._unlimited.check(value)
+            found = self.unlimited.check(value)
         except Unfit:
             return False
         return found is value or bool(found == value)  # NaN equals nothing, not even itself
 
     @cached_property
-    def _unlimited(self) -> "Field":
+    def unlimited(self) -> "Field":
         """The same type for what is stored already; whole numbers keep their width."""
+        low, high = self.width or (self.minimum, self.maximum)
         return replace(
             self,
             nullable=False,
             length=None,
+            minimum=low if self.kind == "integer" else None,
+            maximum=high if self.kind == "integer" else None,
             precision=None,
             scale=None,
             digits=None,

@@ -19,8 +19,8 @@ an alternative of its own.
 
 What is *written* is described with every limit that JSON Schema can spell.  What does not fit
 is refused.  What fits is refused for a reason only that no schema can know: another row, or a
-rule inside the database.  Two things are left out so that a schema stays readable: decimals
-with an exponent, and years before 1, which are refused.
+rule inside the database.  One thing is left out so that a schema stays readable: decimals may
+have an exponent, too.
 """
 
 import re
@@ -41,7 +41,8 @@ _INT64 = (-(2**63), 2**63 - 1)
 #: The whole numbers that a 64-bit float holds without gaps.
 _EXACT = 2**53
 
-_DAY = r"\d{4}-\d\d-\d\d"
+#: Years from 1 on.
+_DAY = r"(?:[1-9]\d{3}|\d[1-9]\d\d|\d\d[1-9]\d|\d{3}[1-9])-\d\d-\d\d"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
 _OFFSET = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 _SECONDS = r"\d{1,9}(?:\.\d{1,6})?S"
@@ -219,7 +220,7 @@ _WRITE: Mapping[str, Callable[[Field], list[Schema]]] = {
     "float": _float,
     "decimal": _decimal,
     "boolean": _fixed(type="boolean"),
-    "date": _fixed(type="string", format="date"),
+    "date": _fixed(type="string", format="date", pattern=f"^{_DAY}$"),
     "datetime": _moment("date-time", f"{_DAY}[T ]"),
     "time": _moment("time", ""),
     "interval": _fixed(type="string", pattern=_INTERVAL),
@@ -236,6 +237,7 @@ _READ: Mapping[str, Callable[[Field], list[Schema]]] = {
     "text": _fixed(type="string"),
     "float": lambda field: _float(field) if field.nonfinite else [{"type": "number"}],
     "decimal": _fixed(type="string", format="decimal"),
+    "date": _fixed(type="string", format="date"),
     "datetime": lambda field: [{"type": "string", "format": _local("date-time", field)}],
     "time": lambda field: [{"type": "string", "format": _local("time", field)}],
     "uuid": _fixed(type="string", format="uuid"),

@@ -23,8 +23,10 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
 _TEXT: Node = {"type": "string"}
+#: What is searched for: at least one character besides blanks.
+_WORD: Node = {"type": "string", "pattern": r"^[^\x00]*[^\x00-\x20\s\x85][^\x00]*$"}
 #: The words of a query that a write of many rows does not take.
-_ONLY_LISTS = frozenset({"sort", "fields", "embed", "limit", "cursor", "count", "format"})
+_WORDS = frozenset({"sort", "fields", "embed", "limit", "cursor", "count", "format"})
 
 
 @dataclass(frozen=True)
@@ -340,11 +342,7 @@ def _delete(served: Served) -> Node:
 
 def _selecting(served: Served) -> list[Node]:
     """Give the parameters by which a write says which rows it means."""
-    filters = [
-        {name: value for name, value in p.items() if name != "allowEmptyValue"}
-        for p in served.described["parameters"]
-        if p["name"] not in _ONLY_LISTS
-    ]
+    filters = [_with_value(p) for p in served.described["parameters"] if p["name"] not in _WORDS]
     everything = {
         "name": "limit",
         "in": "query",
@@ -352,6 +350,20 @@ def _selecting(served: Served) -> list[Node]:
         "schema": {"const": "all"},
     }
     return [*filters, everything, *served.parameters("format"), *parameter_refs("Prefer")]
+
+
+def _with_value(parameter: Node) -> Node:
+    """Describe a filter that must not be empty: here that does not mean all rows."""
+    filled = {name: value for name, value in parameter.items() if name != "allowEmptyValue"}
+    if "allowEmptyValue" in parameter or "style" in parameter:
+        filled["schema"] = _filled(parameter["schema"])
+    return {**filled, "schema": _WORD} if parameter["name"] == "q" else filled
+
+
+def _filled(schema: Node) -> Node:
+    if schema.get("type") == "array":
+        return {**schema, "items": _filled(schema["items"])}
+    return {**schema, "minLength": 1} if schema.get("type") == "string" else schema
 
 
 def _many(served: Served, text: str) -> Node:

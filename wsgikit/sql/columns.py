@@ -1,7 +1,7 @@
 """A column of a table as a `wsgikit.model.Field`: SQLAlchemy's types as kinds with limits."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,7 +65,7 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
     if reflected and column.primary_key:
         # A foreign file spells times in its own way, and a key must be met exactly.
         kind, limits = "text", {}
-    limits = {**limits, **{name: column.info[name] for name in _BOUNDS if name in column.info}}
+    limits = _narrowed(limits, column.info)
     writable = not generated and (kind != "other" or is_untyped(column.type, dialect))
     nullable = bool(column.nullable) and not column.primary_key
     return Field(
@@ -84,8 +84,16 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
     )
 
 
-#: What a column may say of its numbers, so that clients hear of it before the database checks it.
-_BOUNDS = ("minimum", "maximum")
+def _narrowed(limits: dict[str, Any], info: Mapping[Any, Any]) -> dict[str, Any]:
+    """Take over the bounds that a column says, so that clients hear of them from us."""
+    bounds = {name: info[name] for name in ("minimum", "maximum") if name in info}
+    if not bounds:
+        return limits
+    outside = {"minimum": {"-Infinity", "NaN"}, "maximum": {"Infinity", "NaN"}}
+    nonfinite = limits.get("nonfinite", frozenset()).difference(*(outside[name] for name in bounds))
+    width = (limits["minimum"], limits["maximum"]) if "minimum" in limits else None
+    return {**limits, **bounds, "nonfinite": nonfinite, "width": width}
+
 
 #: What `wsgikit.sql.cells` shows of cells that do not convert, by dialect and kind.  SQLite
 #: keeps anything in any column; the others have dates that Python has not, and MariaDB's
