@@ -534,11 +534,25 @@ class Conditions:
     def _exists(self, name: str, inner: Shape, statements: "Statements", columns: Any) -> Condition:
         target = statements.reference(name)
         source = target.source()
-        [key] = target.key
-        sides = [
-            target.compared(key).expression(source.c[key], wide=self.wide),
-            statements.compared(name).expression(columns[name], wide=self.wide),
-        ]
         found: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(source)
-        found = found.where(sides[0] == sides[1], self._test(inner, target, source.c))
+        found = found.where(
+            self._refers(name, source.c, statements, columns),
+            self._test(inner, target, source.c),
+        )
         return found.correlate_except(source).exists()
+
+    def refers(self, name: str, target: Any) -> Condition:
+        """The condition for a foreign key to point to a row.
+
+        Args:
+            name: The foreign key.
+            target: The columns of the other rows.
+        """
+        return self._refers(name, target, self.statements, self.statements.table.c)
+
+    def _refers(self, name: str, target: Any, statements: "Statements", columns: Any) -> Condition:
+        model = statements.reference(name)
+        [key] = model.key
+        there = model.compared(key).expression(target[key], wide=self.wide)
+        here = statements.compared(name).expression(columns[name], wide=self.wide)
+        return there == here

@@ -1,8 +1,4 @@
-"""Reading many rows: the statements of a query, and what is made of their rows.
-
-`Lists` plans a statement for every *shape* of a query (its columns, operators and order, and
-where the page begins, but no values), and keeps the plans: a query that comes again costs no
-building of statements.
+"""Lists: what a query asks of a table, and the page that answers it.
 
     request = statements.lists.request(query, model)
     page = statements.lists.page(connection, request)
@@ -11,18 +7,16 @@ A page is one statement that gives one row more than the page has, one more for 
 for each foreign key whose rows are embedded.
 """
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy import types as sqltypes
 
-from wsgikit.model import SORTABLE, Page, Row, foreign_cursor, read_position, resolve
+from wsgikit.model import Page, Row, foreign_cursor, read_position, resolve
 from wsgikit.model.paging import COUNT_BOUND, cut_page
 from wsgikit.query import (
     EVERYTHING,
@@ -32,16 +26,13 @@ from wsgikit.query import (
     describe_ordering,
     encode_cursor,
 )
-from wsgikit.sql.cells import Column, Loader, is_value
-from wsgikit.sql.conditions import NO_FILTER, Conditions, Shape, bind_filter
+from wsgikit.sql.cells import is_value
+from wsgikit.sql.conditions import NO_FILTER, bind_filter
 from wsgikit.sql.faults import CONVERSION_ERRORS, code_of, is_unreadable
-from wsgikit.sql.ordering import OrderColumn, Segment, order_column, row_number, segments
+from wsgikit.sql.plans import ListShape, Plan, Sorts, identity
 
 if TYPE_CHECKING:
     from wsgikit.sql.statements import Statements
-
-#: Plans that are kept of one model.
-MAX_PLANS = 200
 
 #: What reads the rows of a statement one after the other (`wsgikit.sql.streams.Stream`).
 Reader: TypeAlias = Callable[[sa.Select[Any], Mapping[str, Any]], Generator[Sequence[Any]]]
@@ -52,33 +43,8 @@ MAX_KEYS = 1000
 #: MariaDB's codes for a text that the character set of its column has not.
 _MIXED = frozenset({"1267", "1270", "1271"})
 
-#: The columns that order a list, by name, and whether they descend.
-Sorts: TypeAlias = tuple[tuple[str, bool], ...]
-
-#: The name of SQLite's number of a row among these.
-ROW_NUMBER = "\0rowid"
-
-
-class ListShape(NamedTuple):
-    """What a plan depends on.
-
-    Attributes:
-        form: ``page``: by position; ``offset``: by number, for rows without a key; ``all``: the
-            whole list; ``keys``: rows by their keys; ``bounded`` and ``exact``: how many rows.
-        names: The columns of the rows.
-        filter: The shape of the filter.
-        order: What orders the rows.
-        place: The forms of a position's values (see `OrderColumn.element`); `None` for the
-            first page.
-        backward: Whether the page lies before its position.
-    """
-
-    form: str
-    names: tuple[str, ...]
-    filter: Shape
-    order: Sorts
-    place: tuple[str, ...] | None = None
-    backward: bool = False
+#: PostgreSQL's codes for a text that is no value of its type, or one out of range.
+_REFUSED = frozenset({"22003", "22007", "22008", "22P02"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,56 +70,6 @@ class Request:
     cursor: Cursor | None = None
 
 
-class Plan:
-    """A statement that gives rows, and how they are read.
-
-    Args:
-        statement: It selects the columns, and after these what positions need besides.
-        columns: The columns.
-        order: What orders the rows.
-        careful: Whether the columns were selected in forms that no driver fails on.
-    """
-
-    def __init__(
-        self,
-        statement: Any,
-        columns: Sequence[Column],
-        order: Sequence[OrderColumn] = (),
-        careful: bool = False,
-    ) -> None:
-        self.statement = statement
-        self._careful = careful
-        self._names = [column.field.name for column in columns]
-        loads = ((c.field.name, c.careful_load if careful else c.load) for c in columns)
-        self._loaders: list[tuple[str, Loader]] = [(n, load) for n, load in loads if load]
-        self._order = list(zip(order, _places(order, self._names), strict=True))
-
-    def row(self, values: Sequence[Any]) -> Row:
-        """Give a row as the model shows it."""
-        row = dict(zip(self._names, values))  # noqa: B905  parts of its position come after it
-        for name, load in self._loaders:
-            value = row[name]
-            if value is not None:
-                row[name] = load(value)
-        return row
-
-    def position(self, values: Sequence[Any]) -> Iterator[Any]:
-        """Give what a cursor holds of a row."""
-        for item, place in self._order:
-            yield item.part(values[place], careful=self._careful)
-
-
-def _places(order: Iterable[OrderColumn], names: Sequence[str]) -> Iterator[int]:
-    """Find the values of a position among those of a row, or among those after it."""
-    added = len(names)
-    for item in order:
-        if item.direct and item.name in names:
-            yield names.index(item.name)
-        else:
-            yield added
-            added += 1
-
-
 class Lists:
     """The lists of one model.
 
@@ -163,8 +79,8 @@ class Lists:
 
     def __init__(self, statements: "Statements") -> None:
         self._statements = statements
-        self._plans: dict[tuple[ListShape, bool, bool], Plan] = {}
-        self._order_columns: dict[tuple[str, bool], OrderColumn] = {}
+        self._plans = statements.plans
+        self._form = "page" if statements.key else "offset"
         self._unasked: dict[str, tuple[ListShape, str]] = {}
 
     # -- what is asked -------------------------------------------------------------------
@@ -190,7 +106,7 @@ class Lists:
             return Request(shape, {}, limit, (), query.count, ordering)
         selection = resolve(query, model)
         filter_ = bind_filter(selection, self._statements)
-        sorts = self._complete((o.field.name, o.descending) for o in selection.order)
+        sorts = self._plans.complete((o.field.name, o.descending) for o in selection.order)
         return Request(
             shape=ListShape(self._form, selection.names, filter_.shape, sorts),
             parameters=filter_.parameters,
@@ -200,14 +116,10 @@ class Lists:
             ordering=self._ordering(model.name, sorts, query),
         )
 
-    @cached_property
-    def _form(self) -> str:
-        return "page" if self._statements.key else "offset"
-
     def _everything(self, name: str) -> tuple[ListShape, str]:
         """Give the shape of a query that asks nothing, and its ordering."""
         if name not in self._unasked:
-            sorts = self._complete(())
+            sorts = self._plans.complete(())
             names = tuple(self._statements.names)
             shape = ListShape(self._form, names, NO_FILTER.shape, sorts)
             self._unasked[name] = shape, self._ordering(name, sorts, Query())
@@ -218,32 +130,12 @@ class Lists:
         ordered_by = [name for name, _descending in sorts] if keyed else ["offset"]
         return describe_ordering(name, ordered_by, query)
 
-    def _complete(self, sorts: Iterable[tuple[str, bool]]) -> Sorts:
-        """Add what decides where a sort leaves the order open."""
-        sorts = tuple(sorts)
-        rest = list(self._statements.key)
-        if not rest:
-            orderable = SORTABLE | {"binary"}
-            rest = [f.name for f in self._statements.fields if f.kind in orderable]
-        elif self._row_number is not None:
-            rest.append(ROW_NUMBER)
-        sorted_by = {name for name, _descending in sorts}
-        return (*sorts, *((name, False) for name in rest if name not in sorted_by))
-
-    @cached_property
-    def _row_number(self) -> OrderColumn | None:
-        """What tells rows apart where SQLite lets a key be null, for any number of them."""
-        key = self._statements.key_columns
-        if self._statements.dialect != "sqlite" or not any(c.column.nullable for c in key):
-            return None
-        return row_number(self._statements.table)
-
     def _placed(self, request: Request, text: str) -> Request:
         """Begin after (or before) the position of a cursor."""
         shape = request.shape
         cursor = read_position(text, request.ordering, len(shape.order))
         assert cursor is not None  # there is a text
-        order = [self._order_column(*sort) for sort in shape.order]
+        order = [self._plans.order_column(*sort) for sort in shape.order]
         bound = [item.bind(part) for item, part in zip(order, cursor.position, strict=True)]
         position = {f"position_{n}": value for n, (_form, value) in enumerate(bound)}
         forms = tuple(form for form, _value in bound)
@@ -253,67 +145,6 @@ class Lists:
             parameters={**request.parameters, **position},
             cursor=cursor,
         )
-
-    def _order_column(self, name: str, descending: bool) -> OrderColumn:
-        found = self._order_columns.get((name, descending))
-        if found is None:
-            if name == ROW_NUMBER and self._row_number is not None:
-                found = replace(self._row_number, descending=descending)
-            else:
-                column = self._statements.by_name[name]
-                found = order_column(column, descending, self._statements.dialect)
-            self._order_columns[name, descending] = found
-        return found
-
-    # -- plans ---------------------------------------------------------------------------
-
-    def _plan(self, shape: ListShape, careful: bool, wide: bool) -> Plan:
-        key = (shape, careful, wide)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._build(shape, careful, wide)
-            while len(self._plans) >= MAX_PLANS:
-                # Another thread may have taken the oldest away.
-                self._plans.pop(next(iter(self._plans), key), None)
-            self._plans[key] = plan
-        return plan
-
-    def _build(self, shape: ListShape, careful: bool, wide: bool) -> Plan:
-        conditions = list(self._statements.restriction)
-        if shape.filter != NO_FILTER.shape:
-            conditions.append(Conditions(self._statements, wide=wide).build(shape.filter))
-        if shape.form in ("bounded", "exact"):
-            return Plan(self._counting(shape.form, conditions), ())
-        columns = [self._statements.by_name[name] for name in shape.names]
-        order = [self._order_column(n, down != shape.backward) for n, down in shape.order]
-        values = [column.careful if careful else column.expression for column in columns]
-        if shape.form == "page":
-            added = (o for o in order if not o.direct or o.name not in shape.names)
-            values += [item.careful if careful else item.reading for item in added]
-        selected = [value.label(f"value_{n}") for n, value in enumerate(values)]
-        statement = sa.select(*selected).select_from(self._statements.table).where(*conditions)
-        if shape.form == "page":
-            return Plan(_page_of(statement, order, shape.place), columns, order, careful)
-        if shape.form == "keys":
-            return Plan(statement.where(self._has_key(wide)), columns, (), careful)
-        statement = statement.order_by(*(item.by() for item in order))
-        if shape.form == "offset":
-            statement = statement.limit(_number("page_rows")).offset(_number("page_start"))
-        return Plan(statement, columns, (), careful)
-
-    def _counting(self, form: str, conditions: Sequence[sa.ColumnElement[bool]]) -> Any:
-        table = self._statements.table
-        if form == "exact":
-            return sa.select(sa.func.count()).select_from(table).where(*conditions)
-        one: sa.Label[Any] = sa.literal_column("1").label("one")
-        some = sa.select(one).select_from(table).where(*conditions)
-        return sa.select(sa.func.count()).select_from(some.limit(COUNT_BOUND + 1).subquery())
-
-    def _has_key(self, wide: bool) -> sa.ColumnElement[bool]:
-        [key] = self._statements.key_columns
-        compared = self._statements.compared(key.field.name)
-        keys = sa.bindparam("keys", type_=compared.type, expanding=True)
-        return compared.expression(key.column, wide=wide).in_(keys)
 
     # -- what is read --------------------------------------------------------------------
 
@@ -366,11 +197,11 @@ class Lists:
 
     def stream(self, read: Reader, request: Request) -> Iterator[Row]:
         """Read the whole list, row by row."""
-        shape = request.shape._replace(form="all", place=None, backward=False)
+        shape = request.shape._replace(form="all", joined=request.embed)
         done = 0
         careful = wide = False
         while True:
-            plan = self._plan(shape, careful, wide)
+            plan = self._plans.find(shape, careful=careful, wide=wide)
             try:
                 with closing(read(plan.statement, request.parameters)) as rows:
                     for values in islice(rows, done, None):
@@ -386,7 +217,7 @@ class Lists:
         """Run a plan; give it, and its rows as they came and as the model shows them."""
         careful = wide = False
         while True:
-            plan = self._plan(shape, careful, wide)
+            plan = self._plans.find(shape, careful=careful, wide=wide)
             try:
                 found = connection.execute(plan.statement, parameters).all()
                 return plan, [(values, plan.row(values)) for values in found]
@@ -402,25 +233,24 @@ class Lists:
         target = self._statements.reference(name)
         found = target.lists.by_key(connection, [row[name] for row in rows])
         for row in rows:
-            row[name] = found.get(_identity(row[name]))
+            row[name] = _copied(found.get(identity(row[name])))
 
     def by_key(self, connection: sa.Connection, keys: Iterable[Any]) -> Mapping[Any, Row]:
-        """Read the rows of some keys, by what `_identity` gives of the keys."""
+        """Read the rows of some keys, by what `identity` gives of the keys."""
         [field] = self._statements.key_fields
-        wanted = {_identity(key): key for key in keys if key is not None and is_value(field, key)}
+        wanted = {identity(key): key for key in keys if key is not None and is_value(field, key)}
         result = {}
         values = iter(wanted.values())
         while some := list(islice(values, MAX_KEYS)):
             _operator, cells = self._statements.compared(field.name).term("in", some)
             shape = ListShape("keys", tuple(self._statements.names), NO_FILTER.shape, ())
             for _values, row in self._fetch(connection, shape, {"keys": cells or []})[1]:
-                result[_identity(row[field.name])] = row
+                result[identity(row[field.name])] = row
         return result
 
 
-def _identity(value: Any) -> tuple[type, Any] | None:
-    """Tell values apart as Python does, and not as a collation does."""
-    return (type(value), value) if isinstance(value, Hashable) else None
+def _copied(row: Row | None) -> Row | None:
+    return None if row is None else dict(row)
 
 
 def _shifted(request: Request, text: str) -> Request:
@@ -430,55 +260,6 @@ def _shifted(request: Request, text: str) -> Request:
     if not isinstance(start, int) or not 0 <= start < 2**62:
         raise foreign_cursor()
     return replace(request, cursor=cursor)
-
-
-# -- statements ----------------------------------------------------------------------------
-
-
-def _number(name: str) -> sa.BindParameter[int]:
-    return sa.bindparam(name, type_=sqltypes.Integer())
-
-
-def _page_of(
-    statement: sa.Select[Any], order: Sequence[OrderColumn], place: tuple[str, ...] | None
-) -> sa.Select[Any]:
-    """Order a statement, and let it begin at a place."""
-    position = None
-    if place is not None:
-        forms = enumerate(zip(order, place, strict=True))
-        position = [item.element(form, f"position_{n}") for n, (item, form) in forms]
-    parts = segments(order, position)
-    if len(parts) > 1:
-        return _chain(statement, order, parts)
-    [part] = parts
-    return _ordered(statement.where(*part.conditions), part.order)
-
-
-def _ordered(statement: sa.Select[Any], order: Sequence[OrderColumn]) -> sa.Select[Any]:
-    return statement.order_by(*(item.by() for item in order)).limit(_number("page_rows"))
-
-
-def _chain(
-    statement: sa.Select[Any], order: Sequence[OrderColumn], parts: Sequence[Segment]
-) -> sa.Select[Any]:
-    """Give the first rows of several parts, one part after the other.
-
-    Each part is limited by itself, so that an index gives its rows, and no more are read.
-    """
-    names = [column.name for column in statement.exported_columns]
-    sorted_by = [item.expression.label(f"order_{n}") for n, item in enumerate(order)]
-    limited = []
-    for n, part in enumerate(parts):
-        number = sa.literal_column(str(n), sqltypes.Integer()).label("part")
-        rows = _ordered(statement.where(*part.conditions), part.order)
-        limited.append(sa.select(rows.add_columns(*sorted_by, number).subquery()))
-    both = sa.union_all(*limited).subquery()
-    again = [replace(o, expression=both.c[f"order_{n}"]) for n, o in enumerate(order)]
-    whole = sa.select(*(both.c[name] for name in names)).order_by(both.c.part)
-    return _ordered(whole, again)
-
-
-# -- execution -------------------------------------------------------------------------------
 
 
 def _other_way(error: Exception, careful: bool, wide: bool) -> tuple[bool, bool]:
@@ -491,5 +272,5 @@ def _other_way(error: Exception, careful: bool, wide: bool) -> tuple[bool, bool]
 
 
 def _is_refused(error: Exception) -> bool:
-    """Whether PostgreSQL says that a value is none of its type (class 22: data exception)."""
-    return isinstance(error, exc.DBAPIError) and code_of(error)[0].startswith("22")
+    """Whether the database says that a value is none of its type."""
+    return isinstance(error, exc.DBAPIError) and code_of(error)[0] in _REFUSED

@@ -15,6 +15,7 @@ from wsgikit.sql.cells import Column, Loader
 from wsgikit.sql.columns import spelled
 from wsgikit.sql.conditions import Compared
 from wsgikit.sql.lists import Lists
+from wsgikit.sql.plans import Plans
 
 #: Statements that a model keeps for the combinations of columns that clients write.
 MAX_STATEMENTS = 100
@@ -107,6 +108,10 @@ class Statements:
         return sa.select(*self.table.columns).where(self.rows).subquery()
 
     # -- many rows -----------------------------------------------------------------------
+
+    @cached_property
+    def plans(self) -> Plans:
+        return Plans(self)
 
     @cached_property
     def lists(self) -> Lists:
