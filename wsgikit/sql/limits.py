@@ -99,7 +99,8 @@ def _apply(connection: sa.Connection, limits: Limits) -> None:
     try:
         _run(raw, before.restore if before else ())
         restore += _set(raw, connection.dialect, limits)
-        raw.commit()  # PostgreSQL undoes a setting together with its transaction
+        if connection.dialect.name != "sqlite":
+            raw.commit()  # PostgreSQL undoes a setting together with its transaction
     except connection.dialect.loaded_dbapi.Error:
         # It has no such settings, or is dead, as the first statement will tell.
         with suppress(connection.dialect.loaded_dbapi.Error):

@@ -15,7 +15,7 @@ one (`TableModel.transaction`), it shares that.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -139,7 +139,13 @@ class Transaction:
             apply(self.connection, self.limits)
             if self.source.dialect == "sqlite":
                 self._watch()
-            self._begin()
+            try:
+                self._begin()
+            except self.connection.dialect.loaded_dbapi.Error:
+                # An option of a connection is set without SQLAlchemy, who knows best what the
+                # driver means, and what it means for all other connections.
+                self.connection.exec_driver_sql("SELECT 1")
+                raise
         except exc.SQLAlchemyError as error:
             explained = self.explain(error)
             self._close()
@@ -181,8 +187,9 @@ class Transaction:
             connection.close()
         except exc.SQLAlchemyError:
             # It cannot even be rolled back: it is dead, and so is its transaction.
-            connection.invalidate()
-            connection.close()
+            with suppress(exc.SQLAlchemyError):
+                connection.invalidate()
+                connection.close()
 
     def require_sound(self) -> None:
         """Refuse to go on after a failure that somebody caught."""
