@@ -156,6 +156,7 @@ def a_filter(name: str, *values: Any, texts: bool = True) -> Comparison:
         ("a__b=5", [Comparison("a__b", "eq", ("5",), "a__b")]),
         ("a__in__eq=5", [Comparison("a__in", "eq", ("5",), "a__in__eq")]),
         ("__eq=5", [Comparison("__eq", "eq", ("5",), "__eq")]),
+        ("__eq=", [Comparison("__eq", "eq", (), "__eq")]),
     ],
 )
 def test_filters_of_a_query_string_are_read(text: str, filters: list[Comparison]) -> None:
@@ -268,6 +269,7 @@ def nested(levels: int) -> dict[str, Any]:
         ({"count": []}, "count", "not a list."),
         ({"count": 10**5000}, "count", "not so large a number."),
         ({"sort": 7}, "sort", "Must be names of columns, separated by commas."),
+        ({"sort": False}, "sort", "Must be names of columns, separated by commas."),
         ({"sort": {"a": 1}}, "sort", "Must be names of columns, separated by commas."),
         ({"fields": ["a", 7]}, "fields", "Must be names of columns, separated by commas."),
         ({"a": [1]}, "a", "Must be a single value, such as text or a number."),

@@ -279,7 +279,8 @@ class _Parser:
         elif name in RESERVED:
             self._add(self.words, name, text)
         else:
-            values = self._values(name, operator, _texts(name, operator, text))
+            texts = _texts(name, operator, text, explicit=name != column)
+            values = self._values(name, operator, texts)
             self._spend()
             self._add(self.filters, name, Comparison(column, operator, values, name))
 
@@ -363,15 +364,15 @@ class _Parser:
 # -- values, as they are given -----------------------------------------------------------
 
 
-#: Operators that compare with the empty text, where that is given.
-_WITH_EMPTY = ("__eq", "__ne")
+#: Operators that, given explicitly, compare with the empty text.
+_WITH_EMPTY = frozenset({"eq", "ne"})
 
 
-def _texts(name: str, operator: str, text: str) -> Sequence[str]:
+def _texts(name: str, operator: str, text: str, *, explicit: bool) -> Sequence[str]:
     """Read the value of a filter in a URL; an empty one means no filter."""
     if operator in MANY:
         return _listed(name, text)
-    return [text] if text or name.endswith(_WITH_EMPTY) else []
+    return [text] if text or (explicit and operator in _WITH_EMPTY) else []
 
 
 def _listed(name: str, text: str) -> Sequence[str]:
@@ -476,7 +477,7 @@ def _count(value: Any) -> Literal["", "bounded", "exact"]:
 
 def _names(parameter: str, value: Any) -> tuple[str, ...]:
     """Read names that commas separate, or a JSON list of them."""
-    names = _listed(parameter, value) if isinstance(value, str) else value or ()
+    names = _listed(parameter, value or "") if isinstance(value, str | None) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise QueryError(parameter, "Must be names of columns, separated by commas.")
     names = [name.strip() for name in names]
