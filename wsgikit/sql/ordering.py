@@ -33,7 +33,7 @@ from wsgikit.sql.cells import (
     undecorated,
 )
 from wsgikit.sql.columns import INT64, is_decorated
-from wsgikit.sql.conditions import Condition, Element, bind_type
+from wsgikit.sql.comparing import Condition, Element, bind_type
 
 #: Characters by which MariaDB orders long texts.  Of each it sorts by 1,024 bytes
 #: (max_sort_length), which general collations make of 512 characters.

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from wsgikit.model import DEFAULT, Field, Row, immutable
 from wsgikit.sql.cells import Column, Loader
 from wsgikit.sql.columns import spelled
-from wsgikit.sql.conditions import Compared
+from wsgikit.sql.comparing import Compared
 from wsgikit.sql.lists import Lists
 from wsgikit.sql.plans import Plans
 
