@@ -53,6 +53,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.security": set(),
     "wsgikit.server": set(),
     "wsgikit.sql": {"wsgikit.sql.*", "wsgikit.model.*", "wsgikit.query"},
+    "wsgikit.static": set(),
     "wsgikit.uri": set(),
     "wsgikit.views": {"wsgikit.media"},
 }

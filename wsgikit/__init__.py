@@ -16,11 +16,13 @@ wsgikit.model_collection  ModelCollection: a Collection over a Model
 wsgikit.media             MediaType, negotiate(), parse_body(), respond(), problem()
 wsgikit.media.json        JSON
 wsgikit.media.forms       FormParser: urlencoded and multipart forms
-wsgikit.media.html        HTML(): pages from Genshi templates
+wsgikit.media.html        HTML() and page(): pages from Genshi templates
 wsgikit.media.csv         CSV
 wsgikit.media.ndjson      NDJSON
 wsgikit.media.atom        Atom
 wsgikit.security          CrossOriginProtection, SecurityHeaders, MaxBody
+wsgikit.static            static(): the files of a directory
+wsgikit.events            EventStream: server-sent events; MaxStreams
 wsgikit.deferred          DeferredCollection: views found by name
 wsgikit.home              Home: the index of a dispatcher
 wsgikit.reflect           reflect(): a dispatcher over an existing database
