@@ -278,12 +278,18 @@ class Session:
             explained = self._explain(error)
         if self.own:
             self.transaction.__exit__(kind, explained, trace)
-        elif error is not None and (explained is not error or self.transaction.writing):
+        elif error is not None and (explained is not error or self._wrote):
             self.transaction.failure = explained
         if explained is not None and explained is not error:
             raise explained from error
 
+    @property
+    def _wrote(self) -> bool:
+        # While a stream is read, others may write.
+        return self.transaction.writing and self.deed.action not in READING
+
     def _explain(self, error: exc.SQLAlchemyError) -> ModelError:
+        self.transaction.deed = self.deed
         try:
             return self.transaction.explain(error)
         except exc.SQLAlchemyError as another:
