@@ -28,7 +28,7 @@ OURS: dict[str, set[str]] = {
     "wsgikit.media.atom": {"wsgikit.media"},
     "wsgikit.media.csv": {"wsgikit.media"},
     "wsgikit.media.forms": {"wsgikit.media"},
-    "wsgikit.media.html": {"wsgikit.media", "wsgikit.media.forms"},
+    "wsgikit.media.html": {"wsgikit.media.html.*", "wsgikit.media", "wsgikit.media.forms"},
     "wsgikit.media.json": {"wsgikit.media"},
     "wsgikit.media.ndjson": {"wsgikit.media", "wsgikit.media.json"},
     "wsgikit.model": {"wsgikit.model.*", "wsgikit.query"},
@@ -59,14 +59,21 @@ OURS: dict[str, set[str]] = {
 }
 
 # The parts of these packages may import what the package may.
-PARTS = {"wsgikit.model", "wsgikit.model_collection", "wsgikit.openapi", "wsgikit.sql"}
+PARTS = {
+    "wsgikit.media.html",
+    "wsgikit.model",
+    "wsgikit.model_collection",
+    "wsgikit.openapi",
+    "wsgikit.sql",
+}
 
 # The command line imports what a command needs when that command runs: `--help` stays instant.
 MAY_DELAY = {"wsgikit.cli"}
 
 # package -> the modules that may import it. What is not listed, nobody may.
 THEIRS: dict[str, set[str]] = {
-    "genshi": {"wsgikit.media.html"},
+    "babel": {"wsgikit.media.html.*"},
+    "genshi": {"wsgikit.media.html.*"},
     "msgspec": {"wsgikit.media.json"},
     "multipart": {"wsgikit.media.forms"},
     "sqlalchemy": {"wsgikit.sql.*"},

@@ -168,11 +168,15 @@ def selected(select: Element) -> str | None:
     return chosen[0]["value"]
 
 
+def unticked(found: Element) -> bool:
+    return found["type"] == "checkbox" and "checked" not in found.attributes
+
+
 def sent(form: Element) -> dict[str | None, str | None]:
     """HTML 4.10.21.4: the fields of a form that nobody touched."""
     entries: dict[str | None, str | None] = {}
     for found in form.all("input"):
-        if found["type"] != "file":
+        if found["type"] != "file" and not unticked(found):
             entries[found["name"]] = sanitize(found["type"] or "", found["value"] or "")
     for found in form.all("textarea"):
         entries[found["name"]] = found.text.removeprefix("\n")
@@ -694,7 +698,6 @@ def test_choices_that_no_form_can_carry_are_not_offered() -> None:
         ({}, None, True, ["", "true", "false"]),
         ({}, "true", False, ["", "true", "false"]),
         ({"nullable": False}, None, True, ["", "true", "false"]),
-        ({"nullable": False}, "true", False, ["true", "false"]),
         ({"nullable": False}, "maybe", False, ["true", "false", "maybe"]),
     ],
 )
@@ -704,6 +707,16 @@ def test_a_yes_or_no_is_never_chosen_for_people(
     page = parse(serialize(control(Field("b", "boolean", **more), text, new=new)))
     assert [option["value"] for option in page.all("option")] == options
     assert sent(page) == {"b": text or ""}
+
+
+@pytest.mark.parametrize("text", ["true", "false"])
+@pytest.mark.parametrize("new", [True, False])
+def test_a_yes_or_no_that_is_one_already_is_a_box(text: str, new: bool) -> None:
+    field = Field("b", "boolean", nullable=False, required=True)
+    page = parse(serialize(control(field, text, new=new)))
+    box = page.one("input", type="checkbox")
+    assert (box["value"], "required" in box.attributes) == ("true", False)
+    assert sent(page) == {"_unticked": "b", **({"b": "true"} if text == "true" else {})}
 
 
 LIMITS: list[tuple[str, dict[str, Any], str | None, dict[str, str | None]]] = [

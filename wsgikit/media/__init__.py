@@ -552,6 +552,7 @@ def _header_lines(name: str, own: Headers, headers: Headers, varies: bool) -> li
     lines = {"content-type": ("Content-Type", _with_charset(name))}
     lines |= {key.lower(): (key, value) for key, value in _pairs(own)}
     vary = ["Accept"] if varies else []
+    vary += [value for _, value in [lines.pop("vary", ("", ""))] if value]
     given = []
     for key, value in _pairs(headers):
         if key.lower() == "vary":
@@ -923,14 +924,15 @@ def problem(
     title = getattr(error, "title", "") or source.status.partition(" ")[2]
     core = {"type": "about:blank", "title": str(title), "status": source.status_int}
     document = {**core, "detail": _detail(error) or str(title), **members}
-    name, body = _represent(request, document, media_types(media))
-    lines = [("Content-Type", name), ("Content-Length", str(len(body)))]
+    own, body = _represent(request, document, media_types(media))
+    vary = ["Accept", *filter(None, [own.pop("Vary", "")]), *source.headers.getall("Vary")]
+    lines = [*own.items(), ("Content-Length", str(len(body)))]
     lines += [
         (key, value)
         for key, value in source.headerlist
         if key.lower() not in ("content-type", "content-length", "vary") and is_header(key, value)
     ]
-    lines.append(("Vary", ", ".join(["Accept", *source.headers.getall("Vary")])))
+    lines.append(("Vary", ", ".join(vary)))
     return Response(status=source.status, headerlist=lines, app_iter=[body])
 
 
@@ -944,17 +946,17 @@ def _detail(error: HTTPException) -> str:
 
 def _represent(
     request: Request, document: dict[str, Any], media: tuple[MediaType, ...]
-) -> tuple[str, bytes]:
+) -> tuple[dict[str, str], bytes]:
     pages = [offer for offer in media if offer.renderer and offer.format == "html"]
     others = [offer for offer in media if offer.renderer and offer.format != "html"]
     if not _wants_page(request, bool(pages and not others)):
-        return "application/problem+json", _problem_json(document)
+        return {"Content-Type": "application/problem+json"}, _problem_json(document)
     try:
         for page in pages:
-            return _HTML_TYPE[1], _problem_page(request, document, page)
+            return _problem_page(request, document, page)
     except Exception:
         _log.exception("The page for a problem could not be rendered: %s", document["title"])
-    return _HTML_TYPE[1], _minimal_page(document)
+    return dict([_HTML_TYPE]), _minimal_page(document)
 
 
 def _wants_page(request: Request, page_first: bool) -> bool:
@@ -980,13 +982,18 @@ def _problem_json(document: dict[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _problem_page(request: Request, document: dict[str, Any], page: MediaType) -> bytes:
+def _problem_page(
+    request: Request, document: dict[str, Any], page: MediaType
+) -> tuple[dict[str, str], bytes]:
     environ = {**request.environ, "wsgikit.action": "problem"}
     # The template variables of the action that failed are none of the problem's.
     environ.pop("wsgikit.context", None)
     assert page.renderer is not None  # _represent() takes no other
-    body = page.renderer(document, Request(environ))
-    return body if isinstance(body, bytes) else b"".join(body)
+    asked = Request(environ)
+    body = page.renderer(document, asked)
+    headers = getattr(page.renderer, "headers", lambda value, request: ())
+    own = dict([_HTML_TYPE, *_pairs(headers(document, asked))])
+    return own, body if isinstance(body, bytes) else b"".join(body)
 
 
 def _minimal_page(document: dict[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """What a client sent: a query; a form, a JSON object, a list of them, or a file of rows."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,9 @@ from wsgikit.query import Query, QueryError, parse_query
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 PATCH = "application/json-patch+json"
+
+#: Controls of a form that are no fields.
+_OURS = frozenset({"_version", "_unticked", "_keep"})
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,31 @@ def read_one(body: Any, *, from_page: bool) -> Sent:
         version = body.get("_version")
         if not isinstance(version, str | None):
             raise exc.HTTPBadRequest("The form has more than one _version.")
-        names = {_unescape(name): value for name, value in body.items() if name != "_version"}
+        names = _fields_of(body)
         values = {name: _typed_value(value) for name, value in names.items()}
         return Sent(values, names, version, from_page)
     if not isinstance(body, dict):
         message = "The body must be an object, from field names to values."
         raise ValidationError([FieldError("", "type", message)])
     return Sent(body)
+
+
+def _fields_of(form: Form) -> dict[str, Any]:
+    """Give the fields of a form by their columns' names, without those that are ours.
+
+    A box that is not ticked is not sent (HTML, 4.10.22.4); `_unticked` names those that there
+    are.  `_keep` names the fields whose stored value is to stay, whatever was typed.
+    """
+    found = {_unescape(name): value for name, value in form.items() if name not in _OURS}
+    found = dict.fromkeys(_names(form, "_unticked"), "false") | found
+    kept = _names(form, "_keep")
+    return {name: value for name, value in found.items() if name not in kept}
+
+
+def _names(form: Form, control: str) -> Sequence[str]:
+    found = form.get(control, [])
+    several = found if isinstance(found, list) else [found]
+    return [name for name in several if isinstance(name, str)]
 
 
 def read_many(body: Any) -> Iterable[Mapping[str, Any]] | None:

@@ -1,0 +1,368 @@
+"""The functions that every template can call."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode
+
+from genshi.core import END, START, TEXT, Attrs, Markup, QName
+from webob import Request
+
+from wsgikit.media import Asset
+from wsgikit.media.html.controls import control
+from wsgikit.media.html.languages import N_, Language
+from wsgikit.media.html.messages import translate
+from wsgikit.media.html.serializing import element, start_tag
+from wsgikit.media.html.values import CLASSES, MAX_CELL, Values, cut, link_to, plain
+
+#: Markup, or what a template function gives.
+Show: TypeAlias = Any
+
+HELPERS = (
+    *("request", "value", "action", "told", "static", "url_for", "format_url", "slot"),
+    *("show", "stored", "cells", "kind_of", "name_of", "complaints", "row_id"),
+    *("control", "field_id", "mistakes", "enctype"),
+    *("_", "ngettext", "number_text", "chip_text", "control_label", "option_text", "say"),
+)
+
+_NOWHERE = (None, -1, -1)
+_END_A = END, QName("a"), _NOWHERE
+
+
+class Told:
+    """What a collection told about the page: an attribute for each name, None for what it did not.
+
+    Attributes:
+        language: The tag of the page's language.
+        direction: In which direction that is written, `ltr` or `rtl`.
+    """
+
+    def __init__(self, context: Mapping[str, Any], language: Language) -> None:
+        self._context = context
+        self.language = language.tag
+        self.direction = language.direction
+
+    def __getattr__(self, name: str) -> Any:
+        return self._context.get(name)
+
+
+class Helpers:
+    """The functions that every template can call, and `request`, `value`, `action` and `told`.
+
+    Attributes:
+        request: The WebOb request.
+        value: What is rendered.
+        action: The name of the method or view that returned it.
+        told: What a model collection told about the page, see `Told`.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        assets: Mapping[str, Asset],
+        value: Any,
+        action: str,
+        context: Any,
+        language: Language,
+    ) -> None:
+        self.request = request
+        self.value = value
+        self.action = action
+        described = {} if action == "problem" else request.environ.get("wsgikit.context", {})
+        self.told = Told(described, language)
+        self.ngettext = language.ngettext
+        self.number_text = language.number
+        self._assets = assets
+        self._context = context
+        self._language = language
+        self._cells: Callable[[Any], Iterator[Any]] | None = None
+        self._values: Values | None = None
+
+    def _(self, text: str, **values: Any) -> str:
+        """Translate a text, and fill in its ``%(name)s``."""
+        return self._language.gettext(text, **values)
+
+    def say(self, text: Any) -> str:
+        """Translate a sentence that code made, such as what is wrong with a value."""
+        return translate(self._language, str(text))
+
+    # -- links -------------------------------------------------------------------------
+
+    def static(self, name: str) -> str:
+        """Give the URL of an asset; `static("css")` is the style sheet."""
+        environ = self.request.environ
+        try:
+            base = environ["wsgikit.url"](id=None, noun=None)
+        except (LookupError, ValueError):
+            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+            base = quote(path.encode("latin-1"))
+        # A path of two slashes would name another host.
+        base = "" if base.startswith("//") else base
+        return f"{base}?format={name}&v={self._assets[name].version}"
+
+    def url_for(self, name: str, /, **urlvars: Any) -> str:
+        """Give the URL of a route by its name."""
+        try:
+            expand = self.request.environ["wsgikit.url_for"]
+        except KeyError:
+            raise LookupError(f"url_for({name!r}): no dispatcher routed this request") from None
+        return str(expand(name, **urlvars))
+
+    def format_url(self, name: str) -> str:
+        """Give the URL of this page in another format."""
+        query = parse_qsl(self.request.query_string, keep_blank_values=True)
+        kept = [(key, text) for key, text in query if key != "format"]
+        return "?" + urlencode([*kept, ("format", name)])
+
+    def slot(self, name: str) -> Any:
+        """Call the template function *name*, else `default_<name>`; neither need be there."""
+        for found in (self._context.get(name), self._context.get(f"default_{name}")):
+            if callable(found):
+                return found()
+        return None
+
+    # -- values ------------------------------------------------------------------------
+
+    def show(self, field: Any, value: Any, row: Any = None) -> Show:
+        """Show a value as people read it: by `show_<field>()` if a template defines that."""
+        hook = self._hook("show", field)
+        if hook:
+            return hook(value)
+        return self._shown().show(field, value, self._context["row"] if row is None else row)
+
+    def stored(self, field: Any, text: str | None) -> Show:
+        """Show a text that is not in its control: the other side of a conflict."""
+        gettext = self._language.gettext
+        if text is None or field.kind == "binary":
+            return element("i", gettext(N_("nothing") if text is None else N_("another file")))
+        row = self._context["row"]
+        label = None if row is None else self._label_of(field, row.get(field.name))
+        if label:
+            return element("q", label, dir="auto") + " " + element("small", text)
+        return element("q", text, dir="auto") if text else self._shown().empty
+
+    def _shown(self) -> Values:
+        if self._values is None:
+            self._values = Values(
+                self._language,
+                self._keys(),
+                self._context["reference"],
+                self._label_of,
+                self._file_url,
+            )
+        return self._values
+
+    def _label_of(self, field: Any, value: Any) -> str | None:
+        label_of = self.told.label_of
+        found: str | None = label_of(field, value) if label_of and field.references else None
+        return found
+
+    def _file_url(self, row: Any, field: Any) -> str | None:
+        if "get_file" not in self._context["can"]:
+            return None
+        href = self._context["url"](row, "file")
+        return None if href is None else f"{href}?field={quote(field.name, safe='')}"
+
+    # -- lists -------------------------------------------------------------------------
+
+    def cells(self, row: Mapping[str, Any]) -> Iterator[Any]:
+        """Show a row as table cells, one for each field of `meta`; the first key field links."""
+        if self._cells is None:
+            self._cells = self._plan_cells()
+        return self._cells(row)
+
+    def _plan_cells(self) -> Callable[[Any], Iterator[Any]]:
+        fields, keys = self._context["meta"], self._keys()
+        names = [field.name for field in fields]
+        # Without its key among the columns, a row is found by the first one.
+        linked = next((name for name in names if name in keys), *names[:1]) if keys else None
+        makers = [self._cell(field, field.name == linked) for field in fields]
+
+        def cells(row: Mapping[str, Any]) -> Iterator[Any]:
+            written: list[str] = []
+            for start, end, show in makers:
+                shown = show(row)
+                written.append(start)
+                if isinstance(shown, str):
+                    written.append(shown)
+                else:
+                    # A template function has its variables only while its events are taken.
+                    yield TEXT, Markup("".join(written)), _NOWHERE
+                    yield from shown
+                    written = []
+                written.append(end)
+            yield TEXT, Markup("".join(written)), _NOWHERE
+
+        return cells
+
+    def _cell(self, field: Any, is_linked: bool) -> tuple[str, str, Callable[[Any], Any]]:
+        style, tag = CLASSES.get(field.kind), "th" if is_linked else "td"
+        attributes = [("class", style)] if style else [("dir", "auto")]
+        if is_linked:
+            attributes.append(("scope", "row"))
+        show = self._show_linked(field) if is_linked else self._show_plain(field)
+        return start_tag(tag, attributes), f"</{tag}>", show
+
+    def _show_plain(self, field: Any) -> Callable[[Any], Any]:
+        hook, values, name = self._hook("show", field), self._shown(), field.name
+        if hook:
+            return lambda row: hook(row.get(name))
+        return lambda row: values.show(field, row.get(name), row, MAX_CELL)
+
+    def _show_linked(self, field: Any) -> Callable[[Any], Any]:
+        hook, url, name = self._hook("show", field), self._context["url"], field.name
+        unlinked = self._show_plain(field)
+
+        def show(row: Any) -> Any:
+            href = url(row)
+            if href is None:
+                return unlinked(row)
+            if hook:
+                start = START, (QName("a"), Attrs([(QName("href"), href)])), _NOWHERE
+                return chain([start], hook(row.get(name)), [_END_A])
+            label = self._label_of(field, row.get(name)) or plain(row.get(name))
+            return link_to(href, cut(label) or self._language.gettext(N_("(empty)")))
+
+        return show
+
+    def row_id(self, row: Mapping[str, Any]) -> str | None:
+        """Give what names a row in its URL; None if it has none."""
+        named = self.told.row_id
+        found: str | None = named(row) if named else None
+        return found
+
+    def kind_of(self, field: Any) -> str | None:
+        """Give the style class of a field: "num" aligns right, "short" never wraps."""
+        found: str | None = CLASSES.get(field.kind)
+        return found
+
+    def name_of(self, row: Mapping[str, Any] | None) -> str:
+        """Name a row for people: by its label, else by its key."""
+        if row is None:
+            return ""
+        label = self._context["label"]
+        if isinstance(label, str) and row.get(label) not in (None, ""):
+            return cut(plain(row[label]))
+        return cut(", ".join(plain(row[name]) for name in self._keys() if name in row))
+
+    def _keys(self) -> Sequence[str]:
+        primary = self._context["primary"]
+        return (primary,) if isinstance(primary, str) else primary or ()
+
+    def chip_text(self, chip: Mapping[str, Any]) -> str:
+        """Say what an active filter asks for."""
+        form = _CHIPS.get(str(chip.get("op") or ""))
+        if form is None:
+            return str(chip.get("text") or "")
+        value = chip.get("value")
+        if chip["op"] == "isnull":
+            form = _IS_EMPTY if str(value) == "true" else _IS_NOT_EMPTY
+        elif str(value) in _TRUTHS and chip["op"] in ("eq", "ne"):
+            value = self._language.words(_TRUTHS[str(value)])
+        return self._language.gettext(form, field=chip.get("label") or "", value=value)
+
+    def control_label(self, asked: Mapping[str, Any]) -> str:
+        """Say what a control of a filter compares: "from", "to", "contains"."""
+        form = _ASKED.get(str(asked.get("op") or ""))
+        return str(asked.get("label") or "") if form is None else self._language.words(form)
+
+    def option_text(self, asked: Mapping[str, Any], option: Mapping[str, Any]) -> str:
+        """Name one of the choices of a filter."""
+        value, text = str(option["value"]), str(option.get("text") or "")
+        if not value:
+            return self._language.words(N_("any"))
+        if asked.get("op") == "isnull":
+            return self._language.words(N_("yes") if value == "true" else N_("no"))
+        if value in _TRUTHS and text.lower() in (value, _TRUTHS[value]):
+            return self._language.words(_TRUTHS[value])
+        return text or self._language.words(N_("empty"))
+
+    # -- forms -------------------------------------------------------------------------
+
+    def field_id(self, field: Any) -> str:
+        """Give the id of a field's control: no two names share one, whatever they hold."""
+        return "field-" + re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}.", field.name)
+
+    def control(self, field: Any, text: str | None) -> Any:
+        """Make the control that sends *text* back: by `control_<field>()` if there is one."""
+        hook = self._hook("control", field)
+        if hook:
+            return hook(field, text)
+        name, errors = self.field_id(field), self._context["errors"].get(field.name)
+        conflict = self._context["conflict"] or ()
+        notes = {"error": errors, "hint": field.hint, "conflict": field.name in conflict}
+        shown = [f"{name}-{note}" for note, is_there in notes.items() if is_there]
+        attributes = {
+            "id": name,
+            "aria_describedby": " ".join(shown) or None,
+            "aria_invalid": "true" if errors else None,
+        }
+        row = self._context["row"]
+        stored = None if row is None else row.get(field.name)
+        return control(
+            field,
+            text,
+            attributes,
+            new=row is None,
+            stored=stored,
+            language=self._language,
+            choices=(self.told.choices or {}).get(field.name),
+        )
+
+    def mistakes(self) -> Iterator[tuple[Any, str]]:
+        """Give each message of a form, with its field if the form shows that."""
+        fields = {field.name: field for field in self._context["meta"] if field.writable}
+        for name, messages in self._context["errors"].items():
+            for message in map(self.say, messages):
+                shown = message if not name or name in fields else f"{name}: {message}"
+                yield fields.get(name), shown
+
+    def enctype(self) -> str | None:
+        """Give the encoding of a form: multipart if it may carry a file."""
+        files = any(f.kind == "binary" and f.writable for f in self._context["meta"])
+        return "multipart/form-data" if files else None
+
+    def complaints(self) -> Iterator[tuple[str, str]]:
+        """Give where and what, for each of the errors of a problem (RFC 9457)."""
+        errors = self.value.get("errors")
+        for error in errors if isinstance(errors, list | tuple) else ():
+            if isinstance(error, Mapping):
+                where = error.get("parameter") or error.get("pointer") or ""
+                yield str(where), self.say(error.get("detail", error.get("code", "")))
+
+    def _hook(self, prefix: str, field: Any) -> Callable[..., Any] | None:
+        found = self._context.get(f"{prefix}_{field.name}")
+        return found if callable(found) else None
+
+
+_TRUTHS = {"true": N_("yes"), "false": N_("no")}
+_IS_EMPTY, _IS_NOT_EMPTY = N_("%(field)s is empty"), N_("%(field)s is not empty")
+_CHIPS = {
+    "eq": N_("%(field)s: %(value)s"),
+    "ne": N_("%(field)s is not %(value)s"),
+    "lt": "%(field)s < %(value)s",
+    "lte": "%(field)s \N{LESS-THAN OR EQUAL TO} %(value)s",
+    "gt": "%(field)s > %(value)s",
+    "gte": "%(field)s \N{GREATER-THAN OR EQUAL TO} %(value)s",
+    "in": N_("%(field)s is one of %(value)s"),
+    "notin": N_("%(field)s is none of %(value)s"),
+    "contains": N_("%(field)s contains %(value)s"),
+    "startswith": N_("%(field)s begins with %(value)s"),
+    "endswith": N_("%(field)s ends with %(value)s"),
+    "isnull": _IS_EMPTY,
+    "q": N_("Search: %(value)s"),
+    "fields": N_("Columns: %(value)s"),
+}
+_ASKED = {
+    "eq": N_("is"),
+    "ne": N_("is not"),
+    "gte": N_("from"),
+    "lte": N_("to"),
+    "gt": N_("over"),
+    "lt": N_("under"),
+    "contains": N_("contains"),
+    "startswith": N_("begins with"),
+    "endswith": N_("ends with"),
+    "isnull": N_("is empty"),
+}
