@@ -94,14 +94,15 @@ def make_app(config: Config = Config()) -> WSGIApplication:
     """Make the pools, hand them to the handlers, and wrap it all."""
     people = create_engine(config.database, pool_size=config.connections)
     fill(people)
-    app = Dispatcher()
-    app.add_all(
+    routes = Dispatcher()
+    routes.add_all(
         [
             ("/", "home", Home()),
             ("/count/[{start:int}/]", "count", MaxStreams(Count(config.seconds), config.streams)),
             ("/people/{person_id:int}/", "person", Person(people)),
         ]
     )
+    app: WSGIApplication = routes
     for middleware in MIDDLEWARES:
         app = middleware(app)
     return app

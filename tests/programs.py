@@ -15,9 +15,11 @@ ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def serving(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    directory: Path = ROOT,
 ) -> Iterator[str]:
-    """Run Python with these arguments from the checkout until the block ends.
+    """Run Python with these arguments in a directory until the block ends.
 
     Gives the first URL that is printed, without a slash at the end.  The program must end by
     itself at Ctrl-C, and must have written no traceback.
@@ -25,7 +27,7 @@ def serving(
     found = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     command = [sys.executable, "-u", *arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, env=found, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=directory, env=found, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
             assert process.stdout is not None
