@@ -201,11 +201,32 @@ def test_a_file_input_without_a_file_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"\r\n" + multipart(part()), {"a": "x"}),
+        (b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n--B--', {"a": ""}),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain\r\n\r\n'
+            b'--B\r\nContent-Disposition: form-data; name="b"\r\n\r\n\r\n\r\n--B--\r\n',
+            {"a": "", "b": "\r\n"},
+        ),
+        (multipart(part(data=b"")), {"a": ""}),
+        (multipart(part(data=b"\r\n")), {"a": "\r\n"}),
+        (multipart(part(data=b"\r\nx: y\r\n")), {"a": "\r\nx: y\r\n"}),
+    ],
+)
+def test_a_part_may_have_no_body_and_the_first_boundary_its_own_line(
+    body: bytes, fields: dict[str, str]
+) -> None:
+    assert parse(body, MULTIPART) == fields
+
+
+@pytest.mark.parametrize(
     ("body", "sentence"),
     [
         (b"", "does not begin with its boundary"),
         (b"a=1", "does not begin with its boundary"),
-        (b"\r\n" + multipart(part()), "does not begin with its boundary"),
+        (b"\r\n\r\n" + multipart(part()), "does not begin with its boundary"),
         (b"hello\r\n" + multipart(part()), "does not begin with its boundary"),
         (multipart(part())[:-4], "cannot be read"),
         (multipart(part())[:-9], "cannot be read"),
