@@ -107,7 +107,7 @@ def test_nothing_can_be_written_unless_asked_for(engine: Engine, method: str) ->
     path = "/city/" if method == "POST" else "/city/1"
     app = reflect(engine)
     assert ask(app, path, method, json={"name": "x"}).status_code == 405
-    assert "New" not in ask(app, "/city/?format=html").text
+    assert "new_form" not in ask(app, "/city/?format=html").text
     assert ask(app, "/city/;new_form?format=html").status_code == 404
 
 

@@ -58,13 +58,34 @@ class DeferredCollection:
         routing_args = environ.get("wsgiorg.routing_args")
         if not routing_args or routing_args[1].get("view") is None:
             return _not_wired(environ, start_response)
-        urlargs, urlvars = routing_args
-        app = self.view(urlvars["view"])
-        if app is None:
-            return self.not_found(environ, start_response)
-        rest = {key: value for key, value in urlvars.items() if key != "view"}
-        environ["wsgiorg.routing_args"] = (urlargs, rest)
+        app = self._enter(environ) or self.not_found
         return app(environ, start_response)
+
+    def reach(self, environ: WSGIEnvironment) -> tuple[WSGIApplication, WSGIEnvironment] | None:
+        """Find the view that a request would be answered by, without calling it.
+
+        Args:
+            environ: The request; it is changed as if it had been sent there.
+
+        Returns:
+            The view's app, or what that leads to, and the environ that it would get; None if
+            there is no such view.
+        """
+        app = self._enter(environ)
+        inner = getattr(app, "reach", None)
+        if inner is not None:
+            found: tuple[WSGIApplication, WSGIEnvironment] | None = inner(environ)
+            return found
+        return None if app is None else (app, environ)
+
+    def _enter(self, environ: WSGIEnvironment) -> WSGIApplication | None:
+        """Give the view's app, to which the variable that named it means nothing."""
+        urlargs, urlvars = environ["wsgiorg.routing_args"]
+        app = self.view(urlvars.get("view"))
+        if app is not None:
+            rest = {key: value for key, value in urlvars.items() if key != "view"}
+            environ["wsgiorg.routing_args"] = (urlargs, rest)
+        return app
 
     def names(self) -> Sequence[str]:
         """Return the names of the views, sorted; none of them is imported for it.

@@ -41,14 +41,24 @@ key                        value
                            dispatcher or an outer one, as seen by the client
 ``wsgikit.url``            ``url(**urlvars)``: the URL of the matched route for other
                            variables; those not given keep their value, None leaves one out
+``wsgikit.places``         ``places()``: pairs of the name and the URL of all that has a name and
+                           can be reached without knowing a variable, the nearest first
+``wsgikit.reach``          ``reach(environ, url)``: what a GET of this URL would be answered by,
+                           and with which environ; None where that cannot be known
 =========================  ===================================================================
+
+With the last two, an application finds out about its neighbours without calling them: which
+collection has the rows that a foreign key refers to, for one.  Applications of one's own take part
+by a method ``reach(environ)``, as a dispatcher and `wsgikit.deferred.DeferredCollection` do.  What
+is wrapped in anything else stays closed: who may look behind a login is for that to say.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote
+from io import BytesIO
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import quote, unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Response, exc
@@ -57,6 +67,15 @@ from webob.acceptparse import create_accept_header
 from wsgikit.uri import Match, PatternError, RangeSpec, URIPattern, known_ranges
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+Found: TypeAlias = tuple[WSGIApplication, WSGIEnvironment]
+
+# What a dispatcher writes, and those further out wrote before it.
+_WRITTEN = ("wsgiorg.routing_args", "wsgikit.route", "wsgikit.url_for", "wsgikit.url",
+            "wsgikit.places", "wsgikit.reach")  # fmt: skip
+# What belongs to a single request: its body, its conditions, what was found out about it.
+_OF_ONE_REQUEST = ("wsgikit.", "webob.", "CONTENT_", "HTTP_IF_", "HTTP_PREFER", "HTTP_RANGE",
+                   "HTTP_CONTENT_", "HTTP_TRANSFER_ENCODING", "HTTP_IDEMPOTENCY")  # fmt: skip
 
 # RFC 9110 5.6.2, without the lower-case letters: methods are case-sensitive, and "get" is a slip.
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Z]+")
@@ -216,6 +235,31 @@ class Dispatcher:
         prefix = "" if environ is None else self._prefix(environ)
         return _absolute(prefix + self._pattern(name).expand(**urlvars))
 
+    def reach(self, environ: WSGIEnvironment) -> "Found | None":
+        """Find what a request would be answered by, without calling it.
+
+        Args:
+            environ: The request; it is changed as if it had been sent there.
+
+        Returns:
+            The application, further in if that can be told, and the environ that it would get;
+            `None` if there is none.
+        """
+        try:
+            path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return None
+        for number in self._index.find(path):
+            entry = self._entries[number]
+            match = entry.match(path)
+            app = None if match is None else entry.app(environ["REQUEST_METHOD"])
+            if match is not None and app is not None:
+                self._enter(environ, path, entry, match)
+                inner = getattr(app, "reach", None)
+                found: Found | None = (app, environ) if inner is None else inner(environ)
+                return found
+        return None
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         try:
@@ -260,7 +304,8 @@ class Dispatcher:
             outer_route = outer_route.removesuffix("|")
             # A slash at the end of the outer template is the one that this path starts with.
             outer_route = outer_route.removesuffix("/") if rest else outer_route
-        reverse = _Reverse(self, mount, environ.get("wsgikit.url_for"), entry.pattern, match)
+        before = {name: environ[name] for name in _WRITTEN if name in environ}
+        reverse = _Reverse(self, mount, before, entry.pattern, match)
         size = len(rest) if match.end == len(path) else len(path[: match.end].encode())
         # PEP 3333: PATH_INFO is empty or starts with "/", and SCRIPT_NAME is never just "/".
         if rest[:size].endswith("/") and (entry.open_ended or mount + rest[:size] == "/"):
@@ -271,6 +316,7 @@ class Dispatcher:
         environ["wsgiorg.routing_args"] = ((*urlargs, *match.urlargs), merged)
         environ["wsgikit.route"] = (outer_route or "") + entry.template
         environ["wsgikit.url_for"] = reverse
+        environ["wsgikit.places"], environ["wsgikit.reach"] = reverse.places, reverse.reach
         if entry.pattern is None:
             environ.pop("wsgikit.url", None)
         else:
@@ -397,20 +443,22 @@ class _Segment:
 class _Reverse:
     """``wsgikit.url_for`` and ``wsgikit.url`` of one request."""
 
-    __slots__ = ("dispatcher", "match", "mount", "outer", "pattern")
+    __slots__ = ("before", "dispatcher", "match", "mount", "outer", "pattern")
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         mount: str,
-        outer: Callable[..., str] | None,
+        before: Mapping[str, Any],
         pattern: URIPattern | None,
         match: Match,
     ) -> None:
         self.dispatcher = dispatcher
         #: SCRIPT_NAME as it was when the request came to the dispatcher.
         self.mount = mount
-        self.outer = outer
+        #: What it overwrote of the environ.
+        self.before = before
+        self.outer: Callable[..., str] | None = before.get("wsgikit.url_for")
         self.pattern = pattern
         self.match = match
 
@@ -432,6 +480,41 @@ class _Reverse:
         named = {str(index): value for index, value in enumerate(self.match.urlargs)}
         path = self.pattern.expand(**{**named, **self.match.urlvars, **urlvars})
         return _absolute(_quoted(self.mount) + path)
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Give the names and URLs of what can be reached without knowing a variable."""
+        named = list(self._named())
+        for name, path in named:
+            yield name, _absolute(_quoted(self.mount) + path)
+        shadowed = {name for name, _path in named}
+        for name, url in self.before.get("wsgikit.places", tuple)():
+            if name not in shadowed:
+                yield name, url
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        for _template, name, _methods, app, pattern in self.dispatcher.routes:
+            names = getattr(app, "names", None)
+            try:
+                if pattern is not None and names is not None:
+                    yield from [(view, pattern.expand(view=view)) for view in names()]
+                elif pattern is not None and name is not None:
+                    yield name, pattern.expand()
+            except PatternError:
+                continue  # it takes variables
+
+    def reach(self, environ: WSGIEnvironment, url: str) -> "Found | None":
+        """Find what a GET of a URL would be answered by, beginning at the nearest dispatcher."""
+        path = unquote_to_bytes(url).decode("latin-1")
+        if path.startswith(self.mount):
+            kept = {n: v for n, v in environ.items() if not n.startswith(_OF_ONE_REQUEST)}
+            asked: WSGIEnvironment = {**kept, "wsgiorg.routing_args": ((), {}), **self.before}
+            asked |= {"REQUEST_METHOD": "GET", "QUERY_STRING": "", "wsgi.input": BytesIO()}
+            asked |= {"SCRIPT_NAME": self.mount, "PATH_INFO": path.removeprefix(self.mount)}
+            found = self.dispatcher.reach(asked)
+            if found is not None:
+                return found
+        outer = self.before.get("wsgikit.reach")
+        return None if outer is None else outer(environ, url)
 
 
 def _regex_matcher(regex: re.Pattern[str]) -> Callable[[str], Match | None]:

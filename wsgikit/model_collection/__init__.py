@@ -25,12 +25,14 @@ links, and writes what renderers may want to know: `wsgikit.context` (what a tem
 field that stands for a row) and `wsgikit.link` (a function from a row to its URL).
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
-and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links`, `pages`
-and `refusals` (what answers are made of).
+and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links` and
+`refusals` (what answers are made of), and for people `browsing` (the list), `relations` (other
+collections), `pages`, `flashes` and `wording`.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -66,7 +68,8 @@ from wsgikit.model import (
 )
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
-from wsgikit.model_collection import links, pages
+from wsgikit.model_collection import browsing, flashes, links, pages
+from wsgikit.model_collection.browsing import numbered
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
 from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
@@ -81,6 +84,7 @@ from wsgikit.model_collection.reading import (
     with_room_for_files,
 )
 from wsgikit.model_collection.refusals import REFUSED, refusal_of
+from wsgikit.model_collection.relations import Relations, Seen, backlinks, neighbours, snapshot
 from wsgikit.model_collection.showing import embedded, projected, shown_fields
 from wsgikit.model_collection.writing import (
     Creation,
@@ -169,6 +173,9 @@ class ModelCollection(Collection):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self.policy is not None:
             start_response = private(start_response)
+        environ["wsgikit.crumbs"] = lambda: self._crumbs(Request(environ), last="")
+        if flashes.NAME in environ.get("HTTP_COOKIE", ""):
+            start_response = flashes.forgetting(environ, start_response)
         try:
             return super().__call__(environ, start_response)
         except REFUSED as error:
@@ -193,22 +200,52 @@ class ModelCollection(Collection):
         model = self.narrow(request)
         if query.whole:
             return self._export(request, model, query)
+        query, number = browsing.unnumbered(query)
+        if self._is_page(request):
+            return self._list_page(request, model, query, number)
         page = model.list(query)
-        url = self.url(request)
-        found = {
-            "first": links.page_url(request, url, cursor=None),
-            "prev": links.page_url(request, url, cursor=page.prev) if page.prev else None,
-            "next": links.page_url(request, url, cursor=page.next) if page.next else None,
-        }
-        value: dict[str, Any] = {"data": page.data, "next": found["next"], "prev": found["prev"]}
+        found = self._neighbours(request, numbered(page.next), numbered(page.prev))
+        fields = self._tell(request, model, query)
+        rows = [*projected(page.data, fields)] if query.fields else page.data
+        value: dict[str, Any] = {"data": rows, "next": found["next"], "prev": found["prev"]}
         if page.count is not None:
             value |= {"count": page.count, "count_exact": page.count_exact}
-        fields = self._tell(request, model, query)
-        self._describe(request, model, {"meta": fields, "count": None, **found, **value})
-        if query.fields and negotiate(request, self.media) not in self._pages:
-            value["data"] = [*projected(page.data, fields)]
-        more = self._alternates(request, url)
-        return respond(value, request, self.media, headers=[self._links(request, found, more)])
+        return respond(value, request, self.media, headers=[self._list_links(request, found)])
+
+    def _list_page(
+        self, request: Request, model: Any, query: Query, number: int | None
+    ) -> Response:
+        """Answer one page of rows for people."""
+        state = browsing.State(self.url(request), links.parameters(request))
+        query = browsing.with_columns(query, model)
+        with snapshot(model) as store:
+            page = store.list(replace(query, count=query.count or "bounded"))
+            fields = self._tell(request, model, query)
+            first = browsing.first_row(page, number)
+            cursors = browsing.neighbour_cursors(page, first, browsing.page_size(model, query))
+            found = self._neighbours(request, *cursors)
+            relations = Relations(request, store)
+            shown = browsing.list_context(
+                state, query, store, page, fields, relations, self._formats
+            )
+        value = {"data": page.data, "next": found["next"], "prev": found["prev"]}
+        shown |= {"meta": fields, "range": browsing.row_range(page, first), **found, **value}
+        self._describe(request, model, shown)
+        return respond(value, request, self.media, headers=[self._list_links(request, found)])
+
+    def _neighbours(
+        self, request: Request, after: str | None, before: str | None
+    ) -> dict[str, str | None]:
+        url = self.url(request)
+        return {
+            "first": links.page_url(request, url, cursor=None),
+            "prev": links.page_url(request, url, cursor=before) if before else None,
+            "next": links.page_url(request, url, cursor=after) if after else None,
+        }
+
+    def _list_links(self, request: Request, found: Mapping[str, str | None]) -> tuple[str, str]:
+        formats = [(m.format, m.name) for m in self._others]
+        return self._links(request, found, links.alternates(request, self.url(request), formats))
 
     def _export(self, request: Request, model: Any, query: Query) -> Response:
         """Answer all rows as a stream."""
@@ -230,8 +267,15 @@ class ModelCollection(Collection):
         if query != Query(fields=query.fields, embed=query.embed):
             raise QueryError("", "One row takes no parameters but fields, embed and format.")
         model = self.narrow(request)
-        row = model.retrieve(self.key_of(model, id))
-        response = self._represent(request, model, row, query=query)
+        key = self.key_of(model, id)
+        if self._is_page(request):
+            with snapshot(model) as store:
+                row = store.retrieve(key)
+                shown = self._show(request, model, store, row, query)
+        else:
+            row = model.retrieve(key)
+            shown = self._show(request, model, model, row, query)
+        response = self._represent(request, model, row, query=query, shown=shown)
         status = _precondition(request, response.headers.get("ETag", self._tag(model, row)))
         if status == 412:
             raise VersionError(row)
@@ -356,7 +400,7 @@ class ModelCollection(Collection):
                 return self._form(request, model, key=key, error=error, action=FORMS[2])
             raise
         if sent.from_page:
-            return exc.HTTPSeeOther(location=self.url(request))
+            return self._see_other(request, self.url(request), "deleted", id)
         return Response(status=204, headerlist=[*_applied(prefer, "tx").items()])
 
     # -- many rows by a filter ---------------------------------------------------------
@@ -455,13 +499,35 @@ class ModelCollection(Collection):
             HTTPForbidden: If the policy says no.
         """
         model = self.model if request is None else self.narrow(request)
-        actions = set(self.actions)
-        if getattr(model, "read_only", False):
-            actions -= {*WRITES, *FORMS}
+        actions = self._allowed(model)
         formats = [kind.format for kind in self.media if kind.renderer is not None]
         return describe_model(model, title=self.title, actions=actions, formats=formats)
 
+    def seen(self, request: Request) -> Seen:
+        """Give what a request may see of this collection, to another one that refers to it.
+
+        Args:
+            request: A GET of this collection, with what tells who asks.
+
+        Raises:
+            HTTPForbidden: If the policy says no.
+        """
+        model = self.narrow(request)
+        url = self._url_maker(request, model)
+        return Seen(self.title, model, url, frozenset(self._allowed(model)), self)
+
     # -- what actions share ------------------------------------------------------------
+
+    def _allowed(self, model: Any) -> set[str]:
+        """Name the actions that there are for this model."""
+        allowed = set(self.actions)
+        if getattr(model, "read_only", False):
+            allowed -= {*WRITES, *FORMS}
+        return allowed
+
+    def _is_page(self, request: Request) -> bool:
+        """Whether the answer is going to be a page for people."""
+        return negotiate(request, self.media) in self._pages
 
     def narrow(self, request: Request) -> Any:
         """Give the model as far as the policy lets this request see it.
@@ -494,7 +560,7 @@ class ModelCollection(Collection):
         return self.narrow(request)
 
     def _sent(self, request: Request, body: Any) -> Sent:
-        from_page = isinstance(body, Form) and negotiate(request, self.media) in self._pages
+        from_page = isinstance(body, Form) and self._is_page(request)
         return read_one(body, from_page=from_page)
 
     def _preferences(self, request: Request) -> Preferences:
@@ -524,20 +590,50 @@ class ModelCollection(Collection):
         *,
         query: Query = Query(),  # noqa: B008  it is immutable
         headers: Mapping[str, str] | None = None,
+        shown: Row | None = None,
     ) -> Response:
-        """Answer a row, with its ETag."""
-        request.environ["wsgikit.action"] = "retrieve"
-        fields = self._tell(request, model, query)
-        shown = embedded(row, query.embed, model)
-        self._describe(request, model, {"meta": fields, "row": shown})
-        if query.fields and negotiate(request, self.media) not in self._pages:
-            (shown,) = projected([shown], fields)
+        """Answer a row, with its ETag.
+
+        Args:
+            row: As it is stored.
+            shown: What `_show` made of it, if that was done already.
+        """
+        if shown is None:
+            with snapshot(model) if self._is_page(request) else nullcontext(model) as store:
+                shown = self._show(request, model, store, row, query)
         lines = [self._links(request, {}), *(headers or {}).items()]
         response = respond(shown, request, self.media, status=status, headers=lines)
         plain = response.content_type == "application/json" and query == Query()
         if plain or request.method != "HEAD":
             response.headers["ETag"] = self._tag(model, row, None if plain else response.body)
         return response
+
+    def _show(self, request: Request, model: Any, store: Any, row: Row, query: Query) -> Row:
+        """Give a row as it is shown; read what its page shows besides.
+
+        Args:
+            store: The model in the page's transaction, where it can only be read.
+        """
+        request.environ["wsgikit.action"] = "retrieve"
+        fields = self._tell(request, model, query)
+        shown = embedded(row, query.embed, store)
+        if not self._is_page(request):
+            return next(projected([shown], fields)) if query.fields else shown
+        relations = Relations(request, store)
+        relations.learn((field, row[field.name]) for field in fields if field.references)
+        around = neighbours(store, row) if self._key_fields(model) else {}
+        url = self._url_maker(request, model)
+        context = {
+            "meta": fields,
+            "row": shown,
+            "heading": pages.heading_of(model, row),
+            "label_of": relations.label_of,
+            "reference": relations.reference,
+            "backlinks": backlinks(request, self, store, row),
+            "neighbours": {way: other and url(other) for way, other in around.items()},
+        }
+        self._describe(request, model, context)
+        return shown
 
     def _tag(self, model: Any, row: Row, body: bytes | None = None) -> str:
         """Give the ETag of a representation of a row.
@@ -560,7 +656,7 @@ class ModelCollection(Collection):
         row = written.rows[0] if written.rows else None
         url = None if row is None else self._row_url(request, model, row)
         if sent.from_page:
-            return exc.HTTPSeeOther(location=url or self.url(request))
+            return self._see_other(request, url or self.url(request), "created")
         headers = _applied(prefer, "tx", "resolution", "return")
         headers |= {"Idempotent-Replayed": "true"} if replayed else {}
         if url is not None and not prefer.rollback:
@@ -622,14 +718,21 @@ class ModelCollection(Collection):
                 return self._form(request, model, key=key, sent=sent, error=error)
             raise
         if sent.from_page:
-            return exc.HTTPSeeOther(
-                location=self._row_url(request, model, row) or self.url(request)
-            )
+            url = self._row_url(request, model, row) or self.url(request)
+            return self._see_other(request, url, "saved")
         headers = _applied(prefer, "tx", "return")
         if prefer.minimal:
             headers["ETag"] = self._tag(model, row)
             return Response(status=204, headerlist=[*headers.items()])
         return self._represent(request, model, row, headers=headers)
+
+    def _see_other(
+        self, request: Request, url: str, code: str, about: object = ""
+    ) -> exc.HTTPSeeOther:
+        """Lead a person to a page that says what was done."""
+        response = exc.HTTPSeeOther(location=url)
+        flashes.say(response, request, self.url(request), code, about)
+        return response
 
     # -- preconditions (RFC 9110 13) ---------------------------------------------------
 
@@ -709,9 +812,6 @@ class ModelCollection(Collection):
         known = "get_schema" in self.actions
         return links.attempt(self.url, request, noun="schema") if known else None
 
-    def _alternates(self, request: Request, url: str) -> Sequence[str]:
-        return links.alternates(request, url, [(m.format, m.name) for m in self._others])
-
     def _form(
         self,
         request: Request,
@@ -734,11 +834,19 @@ class ModelCollection(Collection):
         """
         if getattr(model, "read_only", False):
             raise DeniedError("It is read-only.")
-        row = None if key is None else model.retrieve(key)
-        request.environ["wsgikit.action"] = action or (FORMS[0] if row is None else FORMS[1])
         typed = None if sent is None else sent.texts
-        shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
+        with snapshot(model) as store:
+            row = None if key is None else store.retrieve(key)
+            action = action or (FORMS[0] if row is None else FORMS[1])
+            shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
+            relations = Relations(request, store)
+            shown["choices"] = relations.choices(shown["meta"], shown["values"])
+            if row is not None and action == FORMS[2]:
+                relations.learn((f, row[f.name]) for f in shown["meta"] if f.references)
+                shown["referring"] = backlinks(request, self, store, row)
+        request.environ["wsgikit.action"] = action
         shown["version"] = None if row is None else version_in(model, row)
+        shown |= {"label_of": relations.label_of, "reference": relations.reference}
         self._describe(request, model, shown)
         status = pages.form_status(error)
         # A program would have got a problem, or the row.
@@ -747,22 +855,36 @@ class ModelCollection(Collection):
 
     def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
-        if negotiate(request, self.media) not in self._pages:
-            return
-        allowed = set(self.actions)
-        if getattr(model, "read_only", False):
-            allowed -= {*WRITES, *FORMS}
+        url = self._url_maker(request, model)
+        row = shown.get("row")
+        flash = flashes.heard(request)
+        if flash is not None and request.method != "HEAD":
+            flashes.forget(request, self.url(request))
+        crumb = None
+        if row is not None:
+            crumb = {"text": pages.heading_of(model, row), "href": url(row)}
+        action = request.environ["wsgikit.action"]
         request.environ["wsgikit.context"] = {
             "title": self.title,
             "home": links.named_url(request, "home"),
+            "crumbs": self._crumbs(request, row=crumb, last=pages.LAST.get(action)),
+            "flash": flash,
+            "heading": self.title if crumb is None else crumb["text"],
             "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
             "label": getattr(model, "label", None),
             "formats": self._formats,
-            "can": allowed,
-            "url": self._url_maker(request, model),
-            "reference": lambda field, value: links.reference_url(request, field, value),
+            "can": self._allowed(model),
+            "url": url,
             **shown,
         }
+
+    def _crumbs(
+        self, request: Request, *, row: pages.Crumb | None = None, last: str | None = None
+    ) -> Sequence[pages.Crumb]:
+        """Give the way to a page of this collection; without its last step, to a problem."""
+        home = links.named_url(request, "home")
+        url = links.attempt(self.url, request) if "list" in self.actions else None
+        return pages.breadcrumbs(home, {"text": self.title, "href": url}, row, last)
 
     def _url_maker(self, request: Request, model: Any) -> Callable[..., str | None]:
         """Give `url(row=None, noun=None)` for a page, on which it is called with every row."""

@@ -61,6 +61,15 @@ def reference_url(request: Request, field: Field, value: Any) -> str | None:
     return None if id is None else named_url(request, field.references.model, id=id)
 
 
+def parameters(request: Request) -> Sequence[tuple[str, str]]:
+    """Give the parameters of a request that say something, in their order."""
+    # PEP 3333: bytes that were not percent-encoded arrive as if they were Latin-1.
+    text = str(request.query_string).encode("latin-1").decode("utf-8")
+    pairs = parse_qsl(text, keep_blank_values=True)
+    # An empty value is no filter, unless the operator is spelled out.
+    return [(name, value) for name, value in pairs if value or name.endswith(("__eq", "__ne"))]
+
+
 def page_url(request: Request, url: str, **changes: str | None) -> str:
     """Give the URL of another page of the list that a request is for.
 
@@ -69,8 +78,7 @@ def page_url(request: Request, url: str, **changes: str | None) -> str:
         url: The collection's.
         changes: Parameters to set; `None` leaves one out.
     """
-    pairs = parse_qsl(request.query_string, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name not in changes and value]
+    kept = [(name, value) for name, value in parameters(request) if name not in changes]
     kept += [(name, value) for name, value in changes.items() if value is not None]
     return f"{url}?{urlencode(kept)}" if kept else url
 

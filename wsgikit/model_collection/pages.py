@@ -5,8 +5,49 @@ from datetime import datetime, time
 from typing import Any
 
 from wsgikit.model import ConflictError, Field, ModelError, Row, VersionError, immutable, to_text
+from wsgikit.model_collection.wording import Wording
 
 CHANGED = "Somebody else changed this row in the meantime; nothing was saved."
+
+
+#: What the pages of a row are called in the breadcrumbs, after the row.
+LAST = {
+    "get_new_form": Wording("New"),
+    "get_edit_form": Wording("Edit"),
+    "get_delete_form": Wording("Delete"),
+    "get_import_form": Wording("Import"),
+    "post_import": Wording("Import"),
+    "post_selection": Wording("Selected rows"),
+}
+
+Crumb = dict[str, str | None]
+
+
+def heading_of(model: Any, row: Row) -> str:
+    """Name a row for people: by its label, else by its key."""
+    label = getattr(model, "label", None)
+    if label in row and row[label] not in (None, ""):
+        return to_text(row[label]) or ""
+    return ", ".join(to_text(row[name]) or "" for name in model.key if name in row)
+
+
+def breadcrumbs(
+    home: str | None, base: Crumb, row: Crumb | None = None, last: str | None = None
+) -> Sequence[Crumb]:
+    """Give the way to a page: texts and URLs, the last without one.
+
+    Args:
+        home: The URL of the home page, if there is one.
+        base: The collection.
+        row: The row, on one of its pages.
+        last: What the page is called, if it is none of these; empty for one that calls itself
+            something.
+    """
+    first: Crumb | None = {"text": Wording("Home"), "href": home} if home else None
+    way: list[Crumb] = [step for step in (first, base, row) if step is not None]
+    if last is None:
+        way[-1] = {**way[-1], "href": None}
+    return [*way, {"text": last, "href": None}] if last else way
 
 
 def form_fields(model: Any, row: Row | None) -> Sequence[Field]:
