@@ -14,7 +14,8 @@ The grammar, for the URL and for the body of a ``QUERY`` (RFC 10008) alike:
 - ``column=value`` or ``column__op=value`` is a filter, with an operator of `OPERATORS`.  A
   foreign key may be followed with a dot: ``author.country=NZ``.  Filters combine with AND.
 - ``in`` and ``notin`` take several values, separated by commas; double quotes protect a value
-  with commas (as in CSV).  Only these may be given more than once, which adds values.
+  with commas (as in CSV).  Only these and ``fields`` may be given more than once, which adds
+  values.
 - An empty value means "no filter", since plain HTML forms send every input; only an explicit
   ``__eq`` or ``__ne`` compares with the empty text.
 - The words of `RESERVED` are no filters: ``q sort fields embed limit cursor count format``.
@@ -276,6 +277,8 @@ class _Parser:
         if operator in MANY and isinstance(before, Comparison):
             more = self._values(name, operator, _listed(name, text), len(before.values))
             self.filters[name] = replace(before, values=(*before.values, *more))
+        elif name == "fields":
+            self.words[name] = [*self.words.get(name, ()), *_listed(name, text)]
         elif name in RESERVED:
             self._add(self.words, name, text)
         else:
