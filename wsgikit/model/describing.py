@@ -79,14 +79,15 @@ def describe_model(
 
     Returns:
         `title`, `name`, `key` (the names of the key's fields), `id` (the schema of the text
-        that names a row in its URL), `actions`, `formats`, `parameters` (of a list, as OpenAPI
-        has them), `embed` (the foreign keys that can be replaced by rows), `many` (whether
-        many rows can be written at once), `files` (the fields that a form sends as files), and
-        `schemas`: `row` as it is shown, `listed` (the same with ``fields`` and ``embed``),
-        `create`, `replace`, `patch`, `json-patch`, `bulk-patch`, `new-form`, `edit-form`,
-        `patch-form`, `query` and `conditions`.
+        that names a row in its URL; `new-id`: a row that is to be made), `actions`, `formats`,
+        `parameters` (of a list, as OpenAPI has them), `embed` (the foreign keys that can be
+        replaced by rows), `many` (whether many rows can be written at once), `files` (the
+        fields that a form sends as files), and `schemas`: `row` as it is shown, `listed` (the
+        same with ``fields`` and ``embed``), `create`, `replace`, `patch`, `json-patch`,
+        `bulk-patch`, `new-form`, `edit-form`, `patch-form`, `query` and `conditions`.
     """
     fields, key = tuple(model.fields), tuple(model.key)
+    key_fields = [field for name in key for field in fields if field.name == name]
     edit_form = form_schema(fields, key, new=False)
     name = str(getattr(model, "name", ""))
     embed = embeddable(model)
@@ -94,7 +95,8 @@ def describe_model(
         "title": title or name,
         "name": name,
         "key": list(key),
-        "id": id_schema([field for name in key for field in fields if field.name == name]),
+        "id": id_schema(key_fields),
+        "new-id": id_schema(key_fields, new=True),
         "actions": sorted(actions),
         "formats": list(formats),
         "parameters": query_parameters(model, formats),

@@ -358,12 +358,37 @@ def row_document(model: Any, id: str, title: str) -> Schema:
     return {"$schema": DIALECT, "$id": id, "title": title, **row_schema(tuple(model.fields))}
 
 
-def id_schema(key: Sequence[Field]) -> Schema:
-    """Describe the text that names a row in its URL, see `wsgikit.model.encode_key`."""
-    if len(key) == 1:
-        return _integer(key[0])[0] if key[0].kind == "integer" else {"type": "string"}
-    names = ", ".join(field.name for field in key)
-    return {"type": "string", "description": f"The parts of the key, with commas: {names}."}
+def id_schema(key: Sequence[Field], *, new: bool = False) -> Schema:
+    """Describe the text that names a row in its URL, see `wsgikit.model.encode_key`.
+
+    Args:
+        key: The key's fields, in order.
+        new: Whether there is no such row yet, so that today's limits count.
+    """
+    if [field.kind for field in key] == ["integer"]:
+        return _integer(key[0])[0]
+    schema: Schema = {"type": "string"}
+    if len(key) > 1:
+        names = ", ".join(field.name for field in key)
+        schema["description"] = f"The parts of the key, with commas: {names}."
+    return {**schema, "pattern": f"^{','.join(map(_id_part, key))}$"} if new else schema
+
+
+#: A character of UTF-8 in a URL: as it is, or as a tilde and two digits for every byte.
+_CHARACTER = (
+    "(?:[A-Za-z0-9._-]|~[0-7][0-9A-F]|~[CD][0-9A-F]~[89AB][0-9A-F]"
+    "|~E[0-9A-F](?:~[89AB][0-9A-F]){2}|~F[0-4](?:~[89AB][0-9A-F]){3})"
+)
+
+#: Longer texts are described without their length: a pattern of many steps costs validators much.
+_LONGEST_PATTERN = 100
+
+
+def _id_part(field: Field) -> str:
+    if field.kind == "integer":
+        return "-?(?:0|[1-9][0-9]*)"
+    limited = field.kind == "text" and field.length and field.length <= _LONGEST_PATTERN
+    return f"(?:~|{_CHARACTER}{f'{{1,{field.length}}}' if limited else '+'})"
 
 
 # -- forms and patches -------------------------------------------------------------------

@@ -313,7 +313,10 @@ def _of_item(served: Served) -> Iterable[int]:
 
 def _update(served: Served) -> Node:
     schemas = {"application/json": served.ref("replace"), **_forms(served, "edit-form")}
-    return _change(served, f"Replace one of {served.title}", "PUT", schemas)
+    operation = _change(served, f"Replace one of {served.title}", "PUT", schemas)
+    # It may make the row.
+    id = {"name": "id", "in": "path", "required": True, "schema": served.described["new-id"]}
+    return {**operation, "parameters": [id, *operation["parameters"]]}
 
 
 def _patch(served: Served) -> Node:
@@ -362,7 +365,7 @@ def _with_value(parameter: Node) -> Node:
 
 def _filled(schema: Node) -> Node:
     if schema.get("type") == "array":
-        return {**schema, "items": _filled(schema["items"])}
+        return {**schema, "items": _filled(schema["items"]), "minItems": 1}
     return {**schema, "minLength": 1} if schema.get("type") == "string" else schema
 
 
