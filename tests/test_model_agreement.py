@@ -7,7 +7,7 @@ of.  Thousands of examples found none, so that a run has few.
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 
 from tests import servers
 from tests.test_model_contract import exact, sqlite_file
-from wsgikit.model import KIND_OPERATORS, MemoryModel, Page, Row, to_text
+from wsgikit.model import KIND_OPERATORS, ConflictError, MemoryModel, Page, Row, to_text
 from wsgikit.query import MANY, Query, parse_query
 from wsgikit.sql import TableModel
 
@@ -179,3 +179,41 @@ def test_every_database_answers_as_memory_does(nodes: TableModel, data: st.DataO
         assert [*ours.data] == [*theirs.data]
         assert ours.count == theirs.count
         assert (ours.prev is None) == (theirs.prev is None)
+
+
+# -- many rows -------------------------------------------------------------------------------
+
+NEW_ROWS = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.integers(0, 5)},
+        optional={
+            "name": st.none() | TEXTS,
+            "size": st.none() | st.integers(0, 2),
+            "done": st.none() | st.booleans(),
+        },
+    ),
+    max_size=6,
+)
+MODES: list[Literal["refuse", "merge", "ignore"]] = ["refuse", "merge", "ignore"]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(stored=NEW_ROWS, sent=NEW_ROWS, mode=st.sampled_from(MODES), returning=st.booleans())
+def test_every_database_stores_many_rows_as_memory_does(
+    nodes: TableModel, stored: list[Row], sent: list[Row], mode: Any, returning: bool
+) -> None:
+    with nodes.engine.begin() as connection:
+        connection.execute(sa.update(NODES).values(parent=None))
+        connection.execute(sa.delete(NODES))
+    memory = in_memory(nodes)
+    answers: list[Any] = []
+    for model in (nodes, memory):
+        model.create_many(stored, on_duplicate="merge")
+        try:
+            written = model.create_many(sent, on_duplicate=mode, returning=returning)
+        except ConflictError as error:
+            answers.append({(item.row, item.field, item.code) for item in error.errors})
+        else:
+            answers.append((written.count, written.created, [*written.rows]))
+    assert answers[0] == answers[1]
+    assert [*nodes.stream(Query())] == [*memory.stream(Query())]

@@ -131,7 +131,7 @@ class Written:
     Attributes:
         count: How many rows were created or changed.
         created: How many of these are new.
-        rows: As they are stored now, in the order given; empty where that was not asked for.
+        rows: Each as it was stored, in the order given; empty where that was not asked for.
     """
 
     count: int

@@ -174,15 +174,15 @@ class MemoryModel:
         returning: bool = False,
     ) -> Written:
         """See `wsgikit.model.Store.create_many`."""
-        keys: list[Key] = []
+        stored: list[Row] = []
         created = changed = 0
         with self._writing() as store:
             for added in store._add_all(rows, on_duplicate):
                 created += added.is_new
                 changed += added.is_changed
                 if returning:
-                    keys.append(added.key)
-            return Written(created + changed, created, tuple(map(store.retrieve, keys)))
+                    stored.append(store.retrieve(added.key))
+            return Written(created + changed, created, tuple(stored))
 
     def update_where(self, query: Query, values: Values, ceiling: int) -> int:
         """See `wsgikit.model.Store.update_where`."""
