@@ -1355,6 +1355,13 @@ def test_a_filter_may_be_on_what_is_changed(shop: Shop) -> None:
     assert found(shop.things, "note__eq=") == [1, 5, 6]
 
 
+def test_no_values_change_nothing(shop: Shop) -> None:
+    assert shop.things.update_where(Query(), {}, 100) == 0
+    with pytest.raises(LimitError):
+        shop.things.update_where(Query(), {}, 5)
+    assert [*shop.things.stream(Query())] == THING_ROWS
+
+
 def test_more_rows_than_the_ceiling_are_left_alone(shop: Shop) -> None:
     query = parse_query("active=true")
     writes: list[Verb] = [

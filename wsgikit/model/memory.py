@@ -191,7 +191,7 @@ class MemoryModel:
             found = store._chosen(query, ceiling)
             for row in found:
                 store._change(row, changes)
-            return len(found)
+            return len(found) if changes else 0
 
     def delete_where(self, query: Query, ceiling: int) -> int:
         """See `wsgikit.model.Store.delete_where`."""
