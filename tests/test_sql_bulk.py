@@ -1,6 +1,7 @@
 """Writes of many rows: all or none, with every mistake named, on every database."""
 
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from wsgikit.model import (
     DEFAULT,
     ConflictError,
     DeniedError,
+    LimitError,
     RefusedError,
     StoreError,
     Text,
@@ -22,7 +24,7 @@ from wsgikit.model import (
     ValidationError,
     Written,
 )
-from wsgikit.query import Query
+from wsgikit.query import Comparison, Query, QueryError, parse_query
 from wsgikit.sql import TableModel
 from wsgikit.sql.bulk import BATCH, MAX_ERRORS
 
@@ -444,6 +446,186 @@ def test_a_key_that_the_database_changes_is_told_for_each_row(sqlite_engine: sa.
         [(1, "", "check")],
     )
     assert everything(model) == []
+
+
+# -- all rows that a query selects --------------------------------------------------------
+
+
+@pytest.fixture
+def crowd(people: TableModel) -> TableModel:
+    """Nine people, three of each age from 10 to 30."""
+    people.create_many({"name": f"n{n}", "age": 10 * (n % 3 + 1)} for n in range(9))
+    return people
+
+
+def ages(model: TableModel) -> list[int]:
+    return [row["age"] for row in everything(model)]
+
+
+def test_all_rows_that_a_query_selects_are_changed(crowd: TableModel) -> None:
+    assert crowd.update_where(parse_query("age__gte=20"), {"age": 40}, 6) == 6
+    assert ages(crowd) == [10, 40, 40] * 3
+    assert crowd.update_where(parse_query("age=99"), {"age": 1}, 6) == 0
+    assert crowd.update_where(parse_query("age=10"), {}, 6) == 0
+    assert crowd.update_where(Query(), {"age": None}, 9) == 9
+
+
+def test_all_rows_that_a_query_selects_are_removed(crowd: TableModel) -> None:
+    assert crowd.delete_where(parse_query("age__in=10,30"), 6) == 6
+    assert ages(crowd) == [20, 20, 20]
+    assert crowd.delete_where(parse_query("name__startswith=N&age__isnull=false"), 6) == 3
+    assert everything(crowd) == []
+
+
+def test_more_rows_than_may_be_written_are_left_alone(crowd: TableModel) -> None:
+    for write in (
+        lambda model: model.delete_where(parse_query("age__gt=10"), 5),
+        lambda model: model.update_where(parse_query("age__gt=10"), {"age": 1}, 5),
+        lambda model: model.update_where(parse_query("age__gt=10"), {}, 5),
+    ):
+        with pytest.raises(LimitError, match="more than 5") as caught:
+            write(crowd)
+        assert caught.value.ceiling == 5
+        with crowd.transaction() as tx, pytest.raises(LimitError):
+            write(tx)
+    assert sum(ages(crowd)) == 180
+
+
+def test_rows_that_come_between_count_as_well(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("id", Integer, primary_key=True), Column("v", Integer))
+    model = TableModel(table, engine)
+    model.create_many([{"v": 1}, {"v": 1}])
+
+    def meddle(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("DELETE FROM t"):
+            cursor.execute("INSERT INTO t (v) VALUES (1)")
+
+    event.listen(engine, "before_cursor_execute", meddle)
+    with pytest.raises(LimitError):
+        model.delete_where(parse_query("v=1"), 2)
+    assert len(everything(model)) == 2
+
+
+def test_mistakes_in_a_query_or_in_values_are_told(crowd: TableModel) -> None:
+    with pytest.raises(QueryError, match="nosuch"):
+        crowd.delete_where(parse_query("nosuch=1"), 5)
+    with pytest.raises(QueryError, match="Must be a whole number"):
+        crowd.update_where(parse_query("age=x"), {"age": 1}, 5)
+    everyone = Query()
+    for values, told in (
+        ({"age": "x"}, (ValidationError, [(None, "age", "type")])),
+        ({"id": 7}, (ValidationError, [(None, "id", "read_only")])),
+        ({"nosuch": 7}, (ValidationError, [(None, "nosuch", "unknown")])),
+        ({"email": "same"}, (ConflictError, [(None, "email", "unique")])),
+    ):
+        assert refusal(lambda: crowd.update_where(everyone, values, 9)) == told  # noqa: B023
+    assert refusal(lambda: crowd.update_where(everyone, {"age": -1}, 9))[1][0][2] == "check"
+    assert sum(ages(crowd)) == 180
+    with pytest.raises(DeniedError):
+        crowd.restrict(read_only=True).delete_where(everyone, 9)
+    with pytest.raises(DeniedError):
+        crowd.restrict(read_only=True).update_where(everyone, {}, 9)
+
+
+def test_versions_count_up(words: TableModel) -> None:
+    words.create_many([{"word": "a", "meaning": "x"}, {"word": "b", "meaning": "x"}])
+    assert words.update_where(parse_query("word=a"), {"meaning": None}, 1) == 1
+    assert [(row["meaning"], row["version"]) for row in everything(words)] == [
+        (None, 2),
+        ("x", 1),
+    ]
+
+
+def test_rows_that_others_refer_to_are_kept(engine: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    a = Table("a", metadata, Column("id", Integer, primary_key=True), Column("n", Integer))
+    b = Table("b", metadata, Column("id", Integer, primary_key=True),
+              Column("a", ForeignKey("a.id")))  # fmt: skip
+    metadata.create_all(engine)
+    first, second = TableModel(a, engine), TableModel(b, engine)
+    first.create_many([{"n": 1}, {"n": 2}, {"n": 2}])
+    second.create_many([{"a": 3}])
+    assert refusal(lambda: first.delete_where(parse_query("n=2"), 9)) == (
+        ConflictError,
+        [(None, "", "in_use")],
+    )
+    assert len(everything(first)) == 3
+    assert refusal(lambda: second.update_where(Query(), {"a": 9}, 9)) == (
+        ConflictError,
+        [(None, "a", "reference")],
+    )
+    assert second.delete_where(parse_query("a.n=2"), 9) == 1
+
+
+def test_a_tree_is_removed_whole(engine: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    table = Table("nodes", metadata, Column("id", Integer, primary_key=True),
+                  Column("parent", ForeignKey("nodes.id", ondelete="CASCADE")))  # fmt: skip
+    metadata.create_all(engine)
+    model = TableModel(table, engine)
+    model.create_many([{"id": 1}, *({"id": n, "parent": n // 2} for n in range(2, 40))])
+    assert model.update_where(parse_query("parent.parent=1"), {"parent": 1}, 99) == 4
+    assert model.delete_where(parse_query("parent.id__gt=1"), 99) >= 1
+    model.delete_where(Query(), 99)
+    assert everything(model) == []
+
+
+def test_other_rows_are_not_touched_whatever_the_query_says(crowd: TableModel) -> None:
+    young = crowd.restrict(rows=crowd.table.c.age < 25)
+    assert young.update_where(Query(), {"name": "young"}, 9) == 6
+    assert young.delete_where(parse_query("age__gte=20"), 9) == 3
+    assert ages(crowd) == [10, 30] * 3
+    assert [row["name"] for row in everything(crowd)][::2] == ["young"] * 3
+
+
+def test_rows_may_not_be_moved_out_of_sight(crowd: TableModel) -> None:
+    young = crowd.restrict(rows=crowd.table.c.age < 25)
+    assert refusal(lambda: young.update_where(parse_query("age=20"), {"age": 30}, 9)) == (
+        ValidationError,
+        [(None, "", "check")],
+    )
+    assert sum(ages(crowd)) == 180
+    with pytest.raises(LimitError):
+        young.update_where(Query(), {"age": 1}, 5)
+    assert sum(ages(crowd)) == 180
+
+
+def test_a_composite_key_is_found_again_in_sight(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("a", Integer, primary_key=True),
+                    Column("b", String(5), primary_key=True), Column("v", Integer))  # fmt: skip
+    model = TableModel(table, engine).restrict(rows=table.c.v > 0)
+    model.create_many({"a": n, "b": "x", "v": 1} for n in range(BATCH * 2 + 1))
+    assert model.update_where(parse_query("b=x"), {"v": 2}, 2000) == BATCH * 2 + 1
+    assert {row["v"] for row in everything(model)} == {2}
+
+
+def test_keys_that_name_rows_twice_are_no_keys(engine: sa.Engine) -> None:
+    run(engine, "CREATE TABLE t (id INTEGER, v INTEGER)", "INSERT INTO t VALUES (1, 1), (1, 2)")
+    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("v", Integer))
+    model = TableModel(table, engine).restrict(rows=table.c.v < 9)
+    with pytest.raises(StoreError, match="do not name these rows"):
+        model.update_where(parse_query("v=1"), {"v": 5}, 9)
+    assert [row["v"] for row in everything(model)] == [1, 2]
+
+
+def test_a_text_that_the_column_cannot_hold_selects_nothing(mariadb_engine: sa.Engine) -> None:
+    run(mariadb_engine, "CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(9)) CHARSET latin1",
+        "INSERT INTO t VALUES (1, 'a')")  # fmt: skip
+    table = Table("t", sa.MetaData(), autoload_with=mariadb_engine)
+    model = TableModel(table, mariadb_engine)
+    assert model.delete_where(Query(filter=Comparison("v", "eq", ("漢",), "v")), 9) == 0
+    assert model.delete_where(Query(filter=Comparison("v", "in", ("漢", "a"), "v")), 9) == 1
+
+
+def test_thirty_thousand_rows_are_written_in_a_moment(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("id", Integer, primary_key=True), Column("v", Integer))
+    model = TableModel(table, engine)
+    model.create_many({"v": n % 2} for n in range(30_000))
+    begun = time.monotonic()
+    assert model.update_where(parse_query("v=1"), {"v": 3}, 30_000) == 15_000
+    assert model.restrict(rows=table.c.v < 5).update_where(Query(), {"v": 4}, 30_000) == 30_000
+    assert model.delete_where(parse_query("v=4"), 30_000) == 30_000
+    assert time.monotonic() - begun < 20  # it takes half a second
 
 
 # -- the law ------------------------------------------------------------------------------

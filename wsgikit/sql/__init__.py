@@ -49,6 +49,7 @@ from wsgikit.model import (
     VersionError,
     Written,
     clean,
+    clean_changes,
     encode_key,
     repeat,
     version_of,
@@ -59,6 +60,7 @@ from wsgikit.sql.cells import Column, column_of, is_value, names_rows
 from wsgikit.sql.columns import field_of, is_plain_text, target_of
 from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
 from wsgikit.sql.limits import Limits
+from wsgikit.sql.selected import Selected
 from wsgikit.sql.sessions import Session, Source, Transaction, repeated, session
 from wsgikit.sql.statements import Statements, labelled
 from wsgikit.sql.streams import stream
@@ -422,6 +424,21 @@ class TableModel:
         """Note that a verb begins to write: what it did is to be undone if it fails now."""
         if self._transaction is not None:
             self._transaction.writing = True
+
+    @repeated
+    def update_where(self, query: Query, values: Values, ceiling: int) -> int:
+        """See `wsgikit.model.Store.update_where`: two statements, some more if restricted."""
+        self._require_writable()
+        changes = clean_changes(self._prepared.changeable, values)
+        with self._session("update", changes) as connection:
+            return Selected(self, connection, query, ceiling).update(changes)
+
+    @repeated
+    def delete_where(self, query: Query, ceiling: int) -> int:
+        """See `wsgikit.model.Store.delete_where`: two statements."""
+        self._require_writable()
+        with self._session("delete") as connection:
+            return Selected(self, connection, query, ceiling).delete()
 
     def _require_writable(self) -> None:
         if self.read_only:

@@ -34,6 +34,7 @@ from wsgikit.model import (
     encode_key,
 )
 from wsgikit.sql.faults import Deed
+from wsgikit.sql.statements import key_in
 
 if TYPE_CHECKING:
     from wsgikit.sql import TableModel
@@ -337,12 +338,7 @@ class Creation:
 
     @cached_property
     def _select(self) -> sa.Select[Any]:
-        columns: list[Any] = [
-            sa.type_coerce(column.column, column.store) for column in self.prepared.key_columns
-        ]
-        keys: Any = sa.bindparam("keys", expanding=True)
-        place = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
-        return self.prepared.select.where(place.in_(keys))
+        return self.prepared.select.where(key_in(self.prepared, "keys"))
 
     @cached_property
     def _lock(self) -> sa.Select[Any]:

@@ -165,6 +165,9 @@ REFUSALS: dict[str, tuple[Callable[[list[FieldError]], ModelError], str]] = {
     "type": (ValidationError, "Is not a value that the database can store here."),
 }
 
+#: MariaDB's codes for a text that the character set of its column has not.
+MIXED_CHARACTERS = frozenset({"1267", "1270", "1271"})
+
 #: Where messages name columns: PostgreSQL's detail, then MariaDB's sentences.
 COLUMNS_IN_MESSAGES = tuple(
     re.compile(pattern)

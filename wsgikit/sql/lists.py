@@ -28,7 +28,7 @@ from wsgikit.query import (
 )
 from wsgikit.sql.cells import is_value
 from wsgikit.sql.conditions import NO_FILTER, bind_filter
-from wsgikit.sql.faults import CONVERSION_ERRORS, code_of, is_unreadable
+from wsgikit.sql.faults import CONVERSION_ERRORS, MIXED_CHARACTERS, code_of, is_unreadable
 from wsgikit.sql.plans import ListShape, Plan, Sorts, identity
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ Reader: TypeAlias = Callable[[sa.Select[Any], Mapping[str, Any]], Generator[Sequ
 
 #: Rows that are looked up by key in one statement; no page has more, unless it was made so.
 MAX_KEYS = 1000
-
-#: MariaDB's codes for a text that the character set of its column has not.
-_MIXED = frozenset({"1267", "1270", "1271"})
 
 #: PostgreSQL's codes for a text that is no value of its type, or one out of range.
 _REFUSED = frozenset({"22003", "22007", "22008", "22P02"})
@@ -266,7 +263,7 @@ def _other_way(error: Exception, careful: bool, wide: bool) -> tuple[bool, bool]
     """Say how else to read, after a value that cannot be read or compared so."""
     if not careful and is_unreadable(error):
         return True, wide
-    if not wide and isinstance(error, exc.DBAPIError) and code_of(error)[0] in _MIXED:
+    if not wide and isinstance(error, exc.DBAPIError) and code_of(error)[0] in MIXED_CHARACTERS:
         return careful, True
     raise error
 

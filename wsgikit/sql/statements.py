@@ -144,10 +144,6 @@ class Statements:
         return self.retrieve.with_for_update()
 
     @cached_property
-    def touch_nothing(self) -> sa.Delete:
-        return sa.delete(self.table).where(sa.false())
-
-    @cached_property
     def place(self) -> sa.ColumnElement[bool]:
         """The condition by which a locked row is written."""
         conditions = list(self._has_key)
@@ -169,7 +165,13 @@ class Statements:
         return {}
 
     def write(self, verb: str, values: Row) -> tuple[Any, dict[str, Any]]:
-        """Give the statement that writes these columns, and its parameters."""
+        """Give the statement that writes these columns, and its parameters.
+
+        Args:
+            verb: ``INSERT``; ``UPDATE`` for the row of `place`; or ``UPDATE WHERE`` for rows
+                that the caller still has to name.
+            values: What to write.
+        """
         fixed: list[tuple[str, bool]] = []
         parameters = {}
         for name, value in values.items():
@@ -202,13 +204,29 @@ class Statements:
             values[name] = sa.null() if is_null else default
         if self.version is not None:
             column = self.table.c[self.version]
-            if verb == "UPDATE":
+            if verb != "INSERT":
                 values[self.version] = sa.func.coalesce(column, 0) + 1
             elif column.default is None and column.server_default is None:
                 values[self.version] = 1
         if verb == "INSERT":
             return sa.insert(self.table).values(values)
-        return sa.update(self.table).where(self.place).values(values)
+        changed = sa.update(self.table).values(values)
+        return changed.where(self.place) if verb == "UPDATE" else changed
+
+
+def key_in(statements: Statements, parameter: str) -> sa.ColumnElement[bool]:
+    """Give the condition that a row has one of several keys.
+
+    Args:
+        statements: Those of the table.
+        parameter: The name of the parameter: a list of values, or of tuples for a key of
+            several columns.
+    """
+    columns: list[Any] = [sa.type_coerce(c.column, c.store) for c in statements.key_columns]
+    keys: Any = sa.bindparam(parameter, expanding=True)
+    place = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+    condition: sa.ColumnElement[bool] = place.in_(keys)
+    return condition
 
 
 def labelled(expressions: Any) -> Sequence[sa.Label[Any]]:
