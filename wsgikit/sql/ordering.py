@@ -4,13 +4,14 @@ A page begins after a *position*: the values of the ordering columns of a row, w
 different from those of every other row.  (a, b) > (x, y) is written so that an index over the
 columns serves, and a deep page costs what the first costs:
 
-- ``(a, b) > (x, y)`` where both columns go the same way: SQLite and PostgreSQL begin in the
-  middle of an index with that.
-- ``a >= x AND (a > x OR a = x AND b < y)`` in general; MariaDB finds the ranges in it.
+- ``(a, b) > (x, y)`` where both columns go the same way, on PostgreSQL, which begins in the
+  middle of an index with that; on SQLite for the columns of a key.
+- ``a >= x AND (a > x OR a = x AND b > y)`` on MariaDB, which finds the ranges in it.
+- Else the rows with ``a = x AND b > y`` are listed apart from those with ``a > x`` (`segments`),
+  each part by itself in the order of an index.
 
-Nulls are the smallest values, and SQL does not compare them.  Where the first column may be null,
-SQLite and PostgreSQL list the rows with and without a value apart (`segments`): each part is in
-the order of an ordinary index.
+Nulls are the smallest values, and SQL does not compare them.  So the rows without a value are
+listed apart as well, where a database's indexes have them at the other end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -244,6 +245,10 @@ def _span(value: timedelta) -> str:
 
 Position = Sequence[Element | None]
 
+#: Columns whose equal values are listed apart (see `segments`); without an index, each may cost
+#: as much as a first page.
+APART = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -257,6 +262,18 @@ class Segment:
     conditions: Sequence[Condition]
     order: Sequence[OrderColumn]
 
+    @property
+    def needs_leaders(self) -> bool:
+        """Whether MariaDB should first look for the values that the first column begins with.
+
+        Where no index has the whole order, it sorts all rows, and not those alone that are equal
+        in the first column, whose order an index gives.
+        """
+        order = self.order
+        if not order or order[0].nullable:
+            return False
+        return not _compares_rows(order) and not _follows_key(order)
+
 
 def segments(order: Sequence[OrderColumn], position: Position | None) -> Sequence[Segment]:
     """Divide the rows after a position into parts that an index gives in order.
@@ -265,29 +282,70 @@ def segments(order: Sequence[OrderColumn], position: Position | None) -> Sequenc
         order: What orders the list, in the direction of the page.
         position: As many values; `None` for the first page.
     """
-    first = order[0]
-    whole = [Segment(() if position is None else (_beyond(order, position),), order)]
-    if not first.nullable or first.dialect not in ("sqlite", "postgresql"):
-        return whole
-    if position is None and first.dialect == "sqlite":
-        return whole  # whose indexes have the nulls in front, as we do
-    null = first.expression.is_(None)
-    values = (replace(first, nullable=False), *order[1:])
-    nulls = Segment((null,), order[1:])
-    present = Segment((first.expression.is_not(None),), values)
+    if not _compares_rows(order) and _follows_key(order):
+        return [Segment(() if position is None else (_beyond(order, position),), order)]
     if position is None:
-        return (present, nulls) if first.descending else (nulls, present)
-    if position[0] is None:
-        rest = Segment((null, _beyond(order[1:], position[1:])), order[1:])
-        return (rest,) if first.descending else (rest, present)
-    rest = Segment((_beyond(values, position),), values)
-    return (rest, nulls) if first.descending else (rest,)
+        # SQLite's indexes have the nulls in front, as we do.
+        return [Segment((), order)] if order[0].dialect == "sqlite" else _by_nulls(order)
+    return _apart((), order, position)
+
+
+def _by_nulls(order: Sequence[OrderColumn]) -> Sequence[Segment]:
+    """List what has a value in the first column apart from what has none."""
+    first = order[0]
+    if not first.nullable:
+        return [Segment((), order)]
+    present = Segment((first.expression.is_not(None),), _without_nulls(order))
+    absent = Segment((first.expression.is_(None),), order[1:])
+    return (present, absent) if first.descending else (absent, present)
+
+
+def _without_nulls(order: Sequence[OrderColumn]) -> Sequence[OrderColumn]:
+    return (replace(order[0], nullable=False), *order[1:])
+
+
+def _apart(
+    equal: Sequence[Condition], order: Sequence[OrderColumn], position: Position
+) -> Sequence[Segment]:
+    """List what is equal in the first column apart from what comes after it.
+
+    Args:
+        equal: That the columns before these are equal.
+        order, position: As for `segments`.
+    """
+    if not order:
+        return []
+    if _alike(order, position) == len(order) and _has_index(order):
+        condition = _compare(order, position, len(order), inclusive=False)
+        return [Segment((*equal, condition), _without_nulls(order))]
+    if len(equal) == APART:
+        return [Segment((*equal, _beyond(order, position)), order)]
+    first, value = order[0], position[0]
+    parts = [*_apart((*equal, first.same(value)), order[1:], position[1:])]
+    after = replace(first, nullable=False).after(value)
+    if after is not None:
+        parts.append(Segment((*equal, after), _without_nulls(order)))
+    if value is not None and first.descending and first.nullable:
+        parts.append(Segment((*equal, first.expression.is_(None)), order[1:]))
+    return parts
+
+
+def _has_index(order: Sequence[OrderColumn]) -> bool:
+    """Whether an index may serve for a comparison of rows.
+
+    SQLite's do not for the number of a row, which a key of one whole number is.
+    """
+    return (
+        order[0].dialect == "postgresql"
+        or len(order) == 1
+        or all(item.column.column.primary_key for item in order)
+    )
 
 
 def _beyond(order: Sequence[OrderColumn], position: Position) -> Condition:
     """The condition for rows after a position."""
     alike = _alike(order, position)
-    if alike == len(order) > 0:
+    if alike == len(order):
         return _compare(order, position, alike, inclusive=False)
     steps = []
     for n, (item, value) in enumerate(zip(order, position, strict=True)):
@@ -298,8 +356,9 @@ def _beyond(order: Sequence[OrderColumn], position: Position) -> Condition:
     found = sa.or_(sa.false(), *steps)
     if len(order) < 2:
         return found
-    lead = _compare(order, position, alike, inclusive=True) if alike else None
-    lead = order[0].from_(position[0]) if lead is None else lead
+    if alike:
+        return sa.and_(_compare(order, position, alike, inclusive=True), found)
+    lead = order[0].from_(position[0])
     return found if lead is None else sa.and_(lead, found)
 
 
@@ -307,12 +366,24 @@ def _alike(order: Sequence[OrderColumn], position: Position) -> int:
     """Count the columns in front that can be compared at once, as a row."""
     count = 0
     for item, value in zip(order, position, strict=True):
-        one_way = item.descending == order[0].descending
-        if value is None or not one_way or (item.descending and item.nullable):
+        turns = item.descending != order[0].descending
+        if value is None or turns or (item.descending and item.nullable):
             break
         count += 1
-    # MariaDB does not look into an index for a comparison of rows.
-    return count if not order or order[0].dialect in ("sqlite", "postgresql") else min(count, 1)
+    return count if _compares_rows(order) else min(count, 1)
+
+
+def _compares_rows(order: Sequence[OrderColumn]) -> bool:
+    """Whether a comparison of rows is looked up in an index; MariaDB does not."""
+    return order[0].dialect in ("sqlite", "postgresql")
+
+
+def _follows_key(order: Sequence[OrderColumn]) -> bool:
+    """Whether any index over the first column gives this order: InnoDB's have the key in them."""
+    return all(
+        item.descending == order[0].descending and item.column.column.primary_key
+        for item in order[1:]
+    )
 
 
 def _compare(

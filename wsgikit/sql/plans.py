@@ -19,7 +19,8 @@ from sqlalchemy import types as sqltypes
 from wsgikit.model import SORTABLE, Row
 from wsgikit.model.paging import COUNT_BOUND
 from wsgikit.sql.cells import Column, Loader, column_of
-from wsgikit.sql.conditions import NO_FILTER, Condition, Conditions, Shape
+from wsgikit.sql.comparing import Condition
+from wsgikit.sql.conditions import NO_FILTER, Conditions, Shape
 from wsgikit.sql.ordering import OrderColumn, Segment, order_column, row_number, segments
 
 if TYPE_CHECKING:
@@ -285,8 +286,20 @@ def _page_of(
     parts = segments(order, position)
     if len(parts) > 1:
         return _chain(statement, order, parts)
-    [part] = parts
-    return _ordered(statement.where(*part.conditions), part.order)
+    return _part_of(statement, parts[0])
+
+
+def _part_of(statement: sa.Select[Any], part: Segment) -> sa.Select[Any]:
+    """Give the first rows of a part."""
+    statement = statement.where(*part.conditions)
+    if part.needs_leaders:
+        first = part.order[0]
+        leaders = statement.with_only_columns(first.expression.label("leader"))
+        leaders = _ordered(leaders, [first])
+        # In a subquery of its own, since MariaDB has no LIMIT in one of IN.
+        among = sa.select(leaders.subquery().c.leader)
+        statement = statement.where(first.expression.in_(among))
+    return _ordered(statement, part.order)
 
 
 def _ordered(statement: sa.Select[Any], order: Sequence[OrderColumn]) -> sa.Select[Any]:
@@ -305,8 +318,8 @@ def _chain(
     limited = []
     for n, part in enumerate(parts):
         number = sa.literal_column(str(n), sqltypes.Integer()).label("part")
-        rows = _ordered(statement.where(*part.conditions), part.order)
-        limited.append(sa.select(rows.add_columns(*sorted_by, number).subquery()))
+        rows = _part_of(statement.add_columns(*sorted_by, number), part)
+        limited.append(sa.select(rows.subquery()))
     both = sa.union_all(*limited).subquery()
     again = [replace(o, expression=both.c[f"order_{n}"]) for n, o in enumerate(order)]
     whole = sa.select(*(both.c[name] for name in names)).order_by(both.c.part)
