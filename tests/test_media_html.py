@@ -522,7 +522,7 @@ def test_hostile_values_stay_values(action: str, text: str) -> None:
     if action == "list":
         context["row"] = None
     page = ask(action, context)
-    assert not page.all("script")
+    assert [script.text for script in page.all("script")] == [""]
     assert not page.all("img")
     assert not [a for a in page.all("a") if (a["href"] or "").startswith("javascript")]
     assert " ".join(text.split()) in page.one("body").words()
@@ -837,12 +837,14 @@ def test_a_conflict_shows_both_values() -> None:
     conflict = {"a": "theirs\n", "b": None, "c": "", "d": "AAAA"}
     row = {"id": 1, **dict.fromkeys("abcde")}
     page = form(*fields, row=row, values=dict.fromkeys("abcde", "mine"), conflict=conflict)
-    assert [note.words() for note in page.all("p", class_="conflict")] == [
+    asked = [note.one("p").words() for note in page.all("div", class_="conflict")]
+    assert asked == [
         "Stored now: theirs",
         "Stored now: nothing",
         "Stored now: empty",
         "Stored now: another file",
     ]
+    assert [box["value"] for box in page.all("input", name="_keep")] == ["a", "b", "c", "d"]
     assert page.one("section", role="alert").one("h2").text == "Somebody else saved first"
     assert page.one("input", name="a")["aria-describedby"] == "field-a-conflict"
     deleting = ask("get_delete_form", describe(meta=fields, row=row, conflict=conflict))
@@ -1138,9 +1140,11 @@ def test_the_style_sheet_is_pico_and_ours_and_stays_small() -> None:
 def test_no_page_holds_style_or_script_of_its_own() -> None:
     row = {"id": 1, "name": "Ada"}
     context = describe(meta=NAMES, row=row, data=[row], values={}, errors={}, next="/x")
+    script = f"/people/?format=js&amp;v={HTMLRenderer().assets['js'].version}"
     for template in BUILT_IN.glob("*.html"):
         page = raw(template.stem, context, {"title": "x"})
-        assert not re.search(r"<script|<style|\sstyle=|\son\w+=", page)
+        assert not re.search(r"<style|\sstyle=|\son\w+=", page)
+        assert re.findall(r"<script.*?</script>", page) == [f'<script src="{script}" defer></script>']
 
 
 # -- in a browser ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
+from urllib.parse import urlencode
 
 from genshi.builder import Fragment, tag
 
@@ -19,6 +20,9 @@ from wsgikit.media.html.languages import N_, SOURCE, Language
 from wsgikit.media.html.values import Values
 
 _ENGLISH = Language(SOURCE)
+
+#: Rows that a script offers while somebody types.
+PICKED = 20
 
 #: What no form can carry: the HTML parser drops NUL, UTF-8 has no lone surrogates.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
@@ -81,9 +85,9 @@ def control(
         new: Whether the form is for a new row.
         stored: The row's value: a file control names its size.
         language: Of its texts.
-        choices: The rows that a foreign key may name: `options` (each a `value` and a `text`),
-            if they are few; else where to look for them: `search_url`, a page, and `find_url`,
-            to which a script adds what was typed; `text` is what the row is called now.
+        choices: The rows that a foreign key may name: `options`, each a `value` and a `text`.
+            If there are `more`, `search_url` is a page to look for them, where `value_field`
+            and `label_field` are the columns, if it is `searchable`.
 
     A name or text that no form can carry is shown, without a control.
     """
@@ -98,10 +102,10 @@ def control(
 
 def _make(ask: _Ask) -> Any:
     field, text = ask.field, ask.text
-    if ask.choices.get("options") is not None:
-        return _select(ask, [(str(o["value"]), str(o["text"])) for o in ask.choices["options"]])
-    if ask.choices:
+    if ask.choices.get("more"):
         return _picker(ask)
+    if ask.choices:
+        return _select(ask, [(str(o["value"]), str(o["text"])) for o in ask.choices["options"]])
     if field.kind == "binary":
         return _file(ask)
     if field.kind == "boolean":
@@ -134,7 +138,7 @@ def _file(ask: _Ask) -> Any:
     if isinstance(stored, bytes | bytearray | memoryview):
         ask.attributes.pop("required", None)
         size = Values(ask.language).size(len(bytes(stored)))
-        note = ask.language.gettext(N_("Now %(size)s. Choose a file to replace it."), size=size)
+        note = ask.language.gettext(N_("Now {size}. Choose a file to replace it."), size=size)
     return Fragment()(tag.input(type="file", **ask.attributes), tag.small(note) if note else "")
 
 
@@ -149,24 +153,37 @@ def _checkbox(ask: _Ask) -> Any:
 
 
 def _picker(ask: _Ask) -> Any:
-    choices, id = ask.choices, ask.attributes.get("id", "")
+    """Ask for a row by its key, which a script finds while a part of its name is typed."""
+    id = str(ask.attributes.get("id", ""))
+    names = {option["value"]: option["text"] for option in ask.choices["options"]}
     typed = tag.input(
         type="text",
         value=ask.text,
         autocomplete="off",
+        dir="auto",
         list=f"{id}-list",
-        data_find=choices.get("find_url"),
+        data_find=_find_url(ask.choices),
         **ask.attributes,
     )
-    shown = tag.small(choices.get("text"), class_="picked", role="status", dir="auto")
-    return Fragment()(typed, tag.datalist(id=f"{id}-list"), shown, _search_link(ask))
+    # A text that was typed may be anything, but for a name of one of the rows.
+    name = tag.output(names.get(ask.text), for_=id, class_="picked", dir="auto")
+    return Fragment()(typed, tag.datalist(id=f"{id}-list"), name, _search_link(ask))
+
+
+def _find_url(choices: Mapping[str, Any]) -> str | None:
+    """Give the URL to which a script adds what was typed."""
+    if not (choices.get("search_url") and choices.get("searchable")):
+        return None
+    fields = [choices["value_field"], choices.get("label_field")]
+    asked = {"format": "json", "limit": PICKED, "fields": ",".join(filter(None, fields)), "q": ""}
+    return f"{choices['search_url']}?{urlencode(asked)}"
 
 
 def _search_link(ask: _Ask) -> Any:
-    href, title = ask.choices.get("search_url"), ask.choices.get("title")
+    href = ask.choices.get("search_url")
     if not href:
         return ""
-    text = ask.language.gettext(N_("Search %(title)s (opens in a new tab)"), title=title)
+    text = ask.language.gettext(N_("Look it up (in a new tab)"))
     return tag.a(text, href=href, target="_blank", class_="seek")
 
 

@@ -23,7 +23,7 @@ HELPERS = (
     *("request", "value", "action", "told", "static", "url_for", "format_url", "slot"),
     *("show", "stored", "cells", "kind_of", "name_of", "complaints", "row_id"),
     *("control", "field_id", "mistakes", "enctype"),
-    *("_", "ngettext", "number_text", "chip_text", "control_label", "option_text", "say"),
+    *("_", "ngettext", "number_text", "say"),
 )
 
 _NOWHERE = (None, -1, -1)
@@ -76,16 +76,16 @@ class Helpers:
         self._assets = assets
         self._context = context
         self._language = language
-        self._cells: Callable[[Any], Iterator[Any]] | None = None
+        self._cells: Callable[[Any, str], Iterator[Any]] | None = None
         self._values: Values | None = None
 
     def _(self, text: str, **values: Any) -> str:
-        """Translate a text, and fill in its ``%(name)s``."""
+        """Translate a text, and fill in its gaps: `_("Edit: {name}", name="Ada")`."""
         return self._language.gettext(text, **values)
 
     def say(self, text: Any) -> str:
-        """Translate a sentence that code made, such as what is wrong with a value."""
-        return translate(self._language, str(text))
+        """Translate a text that code made, such as what is wrong with a value."""
+        return translate(self._language, text)
 
     # -- links -------------------------------------------------------------------------
 
@@ -166,21 +166,34 @@ class Helpers:
 
     # -- lists -------------------------------------------------------------------------
 
-    def cells(self, row: Mapping[str, Any]) -> Iterator[Any]:
-        """Show a row as table cells, one for each field of `meta`; the first key field links."""
+    def cells(self, row: Mapping[str, Any], tick: bool = False) -> Iterator[Any]:
+        """Show a row as table cells, one for each field of `meta`; the first key field links.
+
+        Args:
+            row: The row.
+            tick: Whether a cell with a box comes first.
+        """
         if self._cells is None:
             self._cells = self._plan_cells()
-        return self._cells(row)
+        return self._cells(row, self._tick(row) if tick else "")
 
-    def _plan_cells(self) -> Callable[[Any], Iterator[Any]]:
+    def _tick(self, row: Mapping[str, Any]) -> str:
+        id = self.row_id(row)
+        if id is None:
+            return '<td class="tick"></td>'
+        name = self._language.gettext(N_("Tick {name}"), name=self.name_of(row))
+        box = element("input", "", type="checkbox", name="id", value=id, aria_label=name)
+        return f'<td class="tick">{box}</td>'
+
+    def _plan_cells(self) -> Callable[[Any, str], Iterator[Any]]:
         fields, keys = self._context["meta"], self._keys()
         names = [field.name for field in fields]
         # Without its key among the columns, a row is found by the first one.
         linked = next((name for name in names if name in keys), *names[:1]) if keys else None
         makers = [self._cell(field, field.name == linked) for field in fields]
 
-        def cells(row: Mapping[str, Any]) -> Iterator[Any]:
-            written: list[str] = []
+        def cells(row: Mapping[str, Any], first: str) -> Iterator[Any]:
+            written = [first]
             for start, end, show in makers:
                 shown = show(row)
                 written.append(start)
@@ -250,34 +263,6 @@ class Helpers:
         primary = self._context["primary"]
         return (primary,) if isinstance(primary, str) else primary or ()
 
-    def chip_text(self, chip: Mapping[str, Any]) -> str:
-        """Say what an active filter asks for."""
-        form = _CHIPS.get(str(chip.get("op") or ""))
-        if form is None:
-            return str(chip.get("text") or "")
-        value = chip.get("value")
-        if chip["op"] == "isnull":
-            form = _IS_EMPTY if str(value) == "true" else _IS_NOT_EMPTY
-        elif str(value) in _TRUTHS and chip["op"] in ("eq", "ne"):
-            value = self._language.words(_TRUTHS[str(value)])
-        return self._language.gettext(form, field=chip.get("label") or "", value=value)
-
-    def control_label(self, asked: Mapping[str, Any]) -> str:
-        """Say what a control of a filter compares: "from", "to", "contains"."""
-        form = _ASKED.get(str(asked.get("op") or ""))
-        return str(asked.get("label") or "") if form is None else self._language.words(form)
-
-    def option_text(self, asked: Mapping[str, Any], option: Mapping[str, Any]) -> str:
-        """Name one of the choices of a filter."""
-        value, text = str(option["value"]), str(option.get("text") or "")
-        if not value:
-            return self._language.words(N_("any"))
-        if asked.get("op") == "isnull":
-            return self._language.words(N_("yes") if value == "true" else N_("no"))
-        if value in _TRUTHS and text.lower() in (value, _TRUTHS[value]):
-            return self._language.words(_TRUTHS[value])
-        return text or self._language.words(N_("empty"))
-
     # -- forms -------------------------------------------------------------------------
 
     def field_id(self, field: Any) -> str:
@@ -334,35 +319,3 @@ class Helpers:
     def _hook(self, prefix: str, field: Any) -> Callable[..., Any] | None:
         found = self._context.get(f"{prefix}_{field.name}")
         return found if callable(found) else None
-
-
-_TRUTHS = {"true": N_("yes"), "false": N_("no")}
-_IS_EMPTY, _IS_NOT_EMPTY = N_("%(field)s is empty"), N_("%(field)s is not empty")
-_CHIPS = {
-    "eq": N_("%(field)s: %(value)s"),
-    "ne": N_("%(field)s is not %(value)s"),
-    "lt": "%(field)s < %(value)s",
-    "lte": "%(field)s \N{LESS-THAN OR EQUAL TO} %(value)s",
-    "gt": "%(field)s > %(value)s",
-    "gte": "%(field)s \N{GREATER-THAN OR EQUAL TO} %(value)s",
-    "in": N_("%(field)s is one of %(value)s"),
-    "notin": N_("%(field)s is none of %(value)s"),
-    "contains": N_("%(field)s contains %(value)s"),
-    "startswith": N_("%(field)s begins with %(value)s"),
-    "endswith": N_("%(field)s ends with %(value)s"),
-    "isnull": _IS_EMPTY,
-    "q": N_("Search: %(value)s"),
-    "fields": N_("Columns: %(value)s"),
-}
-_ASKED = {
-    "eq": N_("is"),
-    "ne": N_("is not"),
-    "gte": N_("from"),
-    "lte": N_("to"),
-    "gt": N_("over"),
-    "lt": N_("under"),
-    "contains": N_("contains"),
-    "startswith": N_("begins with"),
-    "endswith": N_("ends with"),
-    "isnull": N_("is empty"),
-}

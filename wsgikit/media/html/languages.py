@@ -56,13 +56,13 @@ class Language:
         self.forms = _forms(form or "")
 
     def gettext(self, text: str, **values: Any) -> str:
-        """Translate a text, and fill in its ``%(name)s``."""
+        """Translate a text, and fill in its gaps, as `str.format` does."""
         found = self.texts.gettext(text)
-        return found % values if values else found
+        return found.format(**values) if values else found
 
     def ngettext(self, one: str, many: str, n: int, **values: Any) -> str:
-        """Translate a text that depends on a number; ``%(n)s`` stands for that."""
-        return self.texts.ngettext(one, many, n) % {"n": self.number(n), **values}
+        """Translate a text that depends on a number; ``{n}`` stands for that."""
+        return self.texts.ngettext(one, many, n).format(n=self.number(n), **values)
 
     def number(self, value: Any) -> str:
         """Write a number, or the decimal text of one; no digit is lost."""

@@ -80,7 +80,7 @@ def start_tag(name: str, attributes: Iterable[tuple[Any, str]]) -> str:
     return "".join(parts) + ">"
 
 
-def element(name: str, text: str, **attributes: str | None) -> Markup:
+def element(name: str, text: str, /, **attributes: str | None) -> Markup:
     """Write an element that holds a text; underscores in attributes stand for hyphens."""
     found = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items()]
     tag = start_tag(name, [(key, value) for key, value in found if value is not None])

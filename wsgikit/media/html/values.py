@@ -110,7 +110,7 @@ class Values:
     def size(self, count: int) -> str:
         """Write a number of bytes."""
         if count < 1000:
-            return self._language.ngettext("%(n)s byte", "%(n)s bytes", count)
+            return self._language.ngettext("{n} byte", "{n} bytes", count)
         unit, text = ("kB", f"{count / 1e3:.1f}") if count < 1e6 else ("MB", f"{count / 1e6:.1f}")
         return f"{self._language.number(text)} {unit}"
 
