@@ -30,6 +30,7 @@ def quiet(request: Request) -> Iterator[str | None]:
 
 listening = EventStream(quiet, heartbeat=0.05)
 counted = MaxStreams(counter.Count(seconds=0.05))
+few = MaxStreams(counter.Count(seconds=0.05), 4)
 
 
 @view
@@ -54,4 +55,5 @@ app.add("/echo/[{rest:path}]", echo)
 app.add("/events", GET=EventStream(two_events))
 app.add("/listening", GET=listening)
 app.add("/counting/[{start:int}/]", GET=counted)
+app.add("/few/[{start:int}/]", GET=few)
 app.add("/open", GET=open_streams)

@@ -163,6 +163,39 @@ def test_requests_are_answered_at_the_same_time() -> None:
 
 
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/%ff", "/\xff"),
+        ("/%C3%A9?x=1", "/\xc3\xa9"),
+        ("/a;b=%2F,c", "/a;b=/,c"),
+        ("/a//b", "/a//b"),
+    ],
+)
+def test_a_path_arrives_byte_for_byte(path: str, expected: str) -> None:
+    seen = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        seen.append(environ["PATH_INFO"])
+        return hello(environ, start_response)
+
+    visit(partial(serve, app, port=0), lambda url: get(url, path))
+    assert seen == [expected]
+
+
+def test_the_path_of_a_whole_url_is_read() -> None:
+    """RFC 9112 3.2.2: as a client writes it that takes the server for a proxy."""
+    seen = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        seen.append(environ["PATH_INFO"])
+        return hello(environ, start_response)
+
+    visit(partial(serve, app, port=0), lambda url: get(url, f"{url}a%20b?c"))
+    assert seen == ["/a b"]
+
+
+@pytest.mark.usefixtures("backend")
 def test_an_error_is_logged_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     seen, errors = [], ""
 

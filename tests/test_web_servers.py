@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -197,6 +197,24 @@ def test_a_stream_is_not_held_back_and_ends_when_its_reader_leaves(
     while ask(server, "/open").text != "0 0":
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["wsgikit", "waitress", "gunicorn-gthread", "gunicorn-gevent", "granian"],
+    indirect=True,
+    scope="module",
+)
+def test_a_limit_below_the_number_of_threads_leaves_some_for_others(server: Server) -> None:
+    """At most eight threads, and eight clients that stay: without the limit, a ninth would wait."""
+    with ExitStack() as stack:
+        answers = []
+        for _ in range(8):
+            connection = stack.enter_context(closing(server.connect()))
+            connection.request("GET", f"{server.prefix}/few/")
+            answers.append(stack.enter_context(connection.getresponse()).status)
+        assert sorted(answers) == [200] * 4 + [503] * 4
+        assert ask(server, "/functions/hello/").status == 200
 
 
 @pytest.mark.parametrize(

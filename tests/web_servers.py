@@ -25,6 +25,7 @@ from wsgiref.simple_server import make_server
 from wsgiref.types import WSGIApplication
 
 from tests.servers import START_SECONDS, WATCH, QuietHandler
+from wsgikit.server import serve
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,11 +35,12 @@ PREFIXES = {"cgi": "/cgi-bin/program", "mounted": "/site"}
 _GUNICORN = ("gunicorn", "--no-control-socket", "--graceful-timeout=1", "--bind=127.0.0.1:{port}")
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "wsgiref": ("tests.web_servers", "serve-wsgiref", "{app}", "{port}"),
-    "waitress": ("waitress", "--listen=127.0.0.1:{port}", "{app}"),
+    "wsgikit": ("tests.web_servers", "serve-wsgikit", "{app}", "{port}"),
+    "waitress": ("waitress", "--listen=127.0.0.1:{port}", "--threads=8", "{app}"),
     "gunicorn-sync": (*_GUNICORN, "--worker-class=sync", "{app}"),
     "gunicorn-gthread": (*_GUNICORN, "--worker-class=gthread", "--threads=8", "{app}"),
     "gunicorn-gevent": (*_GUNICORN, "--worker-class=gevent", "{app}"),
-    "granian": ("granian", "--interface=wsgi", "--port={port}", "{app}"),
+    "granian": ("granian", "--interface=wsgi", "--port={port}", "--blocking-threads=8", "{app}"),
     "cgi": ("tests.web_servers", "serve-cgi", "{app}", "{port}"),
     # As mod_wsgi does below a WSGIScriptAlias.
     "mounted": (*_GUNICORN, "--env=SCRIPT_NAME=/site", "--threads=8", "{app}"),
@@ -68,6 +70,8 @@ def running(server: str, app: str, *options: str) -> Iterator[str]:
             cwd=directory,
             env={**environment, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for pytest, which then stops the server in order
         )
         try:
@@ -100,7 +104,7 @@ def wait_until_open(port: int, process: "subprocess.Popen[bytes]", log: Path) ->
             return
 
 
-# -- the two that come without a command -----------------------------------------------------
+# -- those that come without a command -------------------------------------------------------
 
 
 def load(spec: str) -> WSGIApplication:
@@ -113,6 +117,11 @@ def load(spec: str) -> WSGIApplication:
 def serve_wsgiref(spec: str, port: str) -> None:
     """Serve with the standard library's server, one request after the other."""
     make_server("127.0.0.1", int(port), load(spec), handler_class=QuietHandler).serve_forever()
+
+
+def serve_wsgikit(spec: str, port: str) -> None:
+    """Serve with the development server."""
+    serve(load(spec), port=int(port))
 
 
 def serve_cgi(spec: str, port: str) -> None:
@@ -203,9 +212,13 @@ class Gateway(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Be one of the two, or keep any server up for a person to look at."""
-    commands: Mapping[str, Callable[..., None]]
-    commands = {"serve-wsgiref": serve_wsgiref, "serve-cgi": serve_cgi, "run-cgi": run_cgi}
+    """Be one of those, or keep any server up for a person to look at."""
+    commands: Mapping[str, Callable[..., None]] = {
+        "serve-wsgiref": serve_wsgiref,
+        "serve-wsgikit": serve_wsgikit,
+        "serve-cgi": serve_cgi,
+        "run-cgi": run_cgi,
+    }
     command, *arguments = sys.argv[1:]
     if command in commands:
         commands[command](*arguments)

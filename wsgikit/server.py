@@ -49,6 +49,7 @@ from pathlib import Path
 from socketserver import BaseServer, ThreadingMixIn
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -313,7 +314,11 @@ def _make_server(app: WSGIApplication, listener: socket.socket) -> BaseServer:
     from werkzeug import serving  # optional
 
     class Handler(_LoggedRequests, serving.WSGIRequestHandler):
-        pass
+        def make_environ(self) -> WSGIEnvironment:
+            # Werkzeug would put another character for bytes that are not UTF-8.
+            path = self.path if self.path.startswith("/") else urlsplit(self.path).path
+            path_info = unquote(path.partition("?")[0], "iso-8859-1")
+            return {**super().make_environ(), "PATH_INFO": path_info}
 
     host, port = listener.getsockname()[:2]
     return serving.make_server(
