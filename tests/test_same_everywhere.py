@@ -38,7 +38,7 @@ def make_client(engine: sa.Engine) -> Client:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("name", text, nullable=False),
         sa.Column("email", text, unique=True),
-        sa.Column("age", sa.Integer, sa.CheckConstraint("age >= 0", name="age")),
+        sa.Column("age", sa.Integer),
         sa.Column("score", sa.Double),
         sa.Column("pay", sa.Numeric(9, 2), server_default="0"),
         sa.Column("active", sa.Boolean),
@@ -48,6 +48,7 @@ def make_client(engine: sa.Engine) -> Client:
         sa.Column("extra", sa.JSON),
         sa.Column("boss", sa.ForeignKey("people.id")),
         sa.Column("changes", sa.Integer, nullable=False),
+        sa.CheckConstraint("age >= 0", name="age"),
     )
     pets = sa.Table(
         "pets",
@@ -55,7 +56,7 @@ def make_client(engine: sa.Engine) -> Client:
         sa.Column("kind", text, primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("owner", sa.ForeignKey("people.id")),
-        sa.Column("note", sa.Text),
+        sa.Column("note", sa.Text(collation=text.collation)),
     )
     metadata.create_all(engine)
     media = [JSON, CSV, NDJSON]
@@ -200,7 +201,9 @@ def request_of(r: random.Random, n: int) -> Prepared:
         return "DELETE", f"/{who}/{id}", None, headers
     if kind < 0.96:
         return "PATCH", f"/{who}/?{query_of(r, columns)}", body_of(r, columns, 0.1), {}
-    return "DELETE", f"/{who}/?{urlencode([filter_of(r, columns)])}", None, prefer_of(r)
+    # People refer to people; see `is_told_otherwise`.
+    headers = prefer_of(r) if who == "pets" else {"Prefer": "tx=rollback"}
+    return "DELETE", f"/{who}/?{urlencode([filter_of(r, columns)])}", None, headers
 
 
 def prefer_of(r: random.Random) -> dict[str, str]:
@@ -227,7 +230,7 @@ class Side:
         path = path.replace("{next}", self.next)
         headers = {name: value.replace("{etag}", self.etag) for name, value in headers.items()}
         response = self.client(method, path, body=body, **headers)
-        if method == "GET" and response.status_int == 200 and "json" in response.content_type:
+        if method == "GET" and response.status_int == 200 and response.content_type == JSON.name:
             self.next = response.json.get("next") or self.next
         self.etag = response.headers.get("ETag", self.etag)
         return seen(response)
@@ -248,6 +251,15 @@ def sides(
     return [Side(make_client(engine)) for engine in engines]
 
 
+def is_told_otherwise(prepared: Prepared, statuses: tuple[int, int]) -> bool:
+    """Whether MariaDB may differ: it checks references with each row and not at the end, so that
+    rows that refer to each other cannot be removed together.
+    """
+    return (
+        prepared[0] == "DELETE" and prepared[1].startswith("/people/?") and (statuses == (200, 409))
+    )
+
+
 def test_the_same_requests_get_the_same_answers(sides: list[Side]) -> None:
     r = random.Random(SEED)
     statuses: dict[int, int] = {}
@@ -255,7 +267,8 @@ def test_the_same_requests_get_the_same_answers(sides: list[Side]) -> None:
         prepared = request_of(r, n)
         answers = [side.send(prepared) for side in sides]
         assert answers[1] == answers[0], ("PostgreSQL", n, prepared)
-        assert answers[2] == answers[0], ("MariaDB", n, prepared)
+        if not is_told_otherwise(prepared, (answers[0][0], answers[2][0])):
+            assert answers[2] == answers[0], ("MariaDB", n, prepared)
         status = answers[0][0]
         statuses[status] = statuses.get(status, 0) + 1
     # The requests are of all kinds, and most of them say something.

@@ -257,7 +257,9 @@ class Deed:
             if diagnosis.constraint_name in constraints:
                 return constraints[diagnosis.constraint_name]
         if self.prepared.dialect == "sqlite":
-            _, _, rest = text.partition(": ")
+            start, _, rest = text.partition(": ")
+            if start == "CHECK constraint failed":
+                return constraints.get(rest) or self.prepared.columns_in(rest)
             names = [name.removeprefix(f"{table.name}.") for name in rest.split(", ")]
             return self._keys_of(names) or constraints.get(rest.strip("'"), [])
         for pattern in COLUMNS_IN_MESSAGES:

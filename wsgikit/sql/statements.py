@@ -3,6 +3,7 @@
 A narrowed model has statements of its own; one that is bound to a transaction shares them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,12 +75,21 @@ class Statements:
     def constraints(self) -> Mapping[str, Sequence[str]]:
         """The columns of each named constraint and index."""
         result = {"PRIMARY": list(self.key)}
-        for item in (*self.table.constraints, *self.table.indexes):
-            columns = [str(column.key) for column in getattr(item, "columns", ())]
+        of_columns = [item for column in self.table.columns for item in column.constraints]
+        for item in (*self.table.constraints, *self.table.indexes, *of_columns):
+            if isinstance(item, sa.CheckConstraint):
+                columns = [*self.columns_in(str(item.sqltext))]
+            else:
+                columns = [str(column.key) for column in getattr(item, "columns", ())]
             name = getattr(item, "name", None)
             if name and columns:
                 result[str(name)] = columns
         return result
+
+    def columns_in(self, text: str) -> Sequence[str]:
+        """Find the columns that a condition in SQL names."""
+        words = {*re.findall(r"\w+", text)}
+        return [str(column.key) for column in self.table.columns if column.name in words]
 
     @cached_property
     def loaders(self) -> Mapping[bool, Sequence[tuple[str, Loader]]]:
