@@ -8,6 +8,7 @@ coverage phase, which are the boundary values of everything that the schemas say
 import json
 import os
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -30,6 +31,8 @@ FORMATS = {
 }
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+KEYS = count()
 
 #: Formats in which all rows can be had at once.
 STREAMED = ("json", "csv", "ndjson")
@@ -72,7 +75,7 @@ def filter_case(_context: Any, case: Any) -> bool:
     """Leave out requests that break a rule which is about more than one value."""
     if case.media_type == "text/csv":
         # CSV has no types: what is wrong as data may be right as text.  And it has columns.
-        return bool(case.meta.generation.mode.is_positive and any(case.body))
+        return bool(case.meta.generation.mode.is_positive and case.body and case.body[0])
     if str(case.media_type) in FORMS and not isinstance(case.body, dict):
         return False  # a form has fields: what is no object is written as one without any
     if case.meta.generation.mode.is_negative and _negates_texts(case):
@@ -116,6 +119,14 @@ def map_case(_context: Any, case: Any) -> Any:
                 holder.pop("cursor", None)  # it is made by the application for a page
         if _id(case).startswith("bulk") and not {*(case.query or ())} - {"format"}:
             case.query = {**(case.query or {}), "limit": "all"}
+        if case.media_type == "text/csv":
+            # A file has the same columns in each row.
+            case.body = [row for row in case.body if row.keys() == case.body[0].keys()]
+        if case.media_type in FORMS and "json" in case.body:
+            # Schemathesis makes texts of any kind where contentMediaType says application/json.
+            case.body["json"] = json.dumps(case.body["json"])
+        if "Idempotency-Key" in (case.headers or {}):
+            case.headers["Idempotency-Key"] = f"{next(KEYS)}"  # of which each is for one request
     return case
 
 
@@ -146,8 +157,10 @@ def findings(app: WSGIApplication, *phases: str, examples: int) -> Iterator[str]
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
             yield from _failures(event.recorder)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            yield repr(event)
+        elif isinstance(event, events.NonFatalError):
+            yield f"{event.label}: {event.value!r}"
+        elif isinstance(event, events.FatalError):
+            raise event.exception
 
 
 def _failures(recorder: Any) -> Iterator[str]:

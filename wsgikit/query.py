@@ -455,12 +455,17 @@ def _search(value: Any) -> str:
     return text
 
 
+_WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
+
+
 def _limit(value: Any) -> int | None:
     if value is None or value == "":
         return None
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
         # Python reads no more than 4,300 digits.
-        value = int(value.lstrip("0")[:10] or "0")
+        value = int(whole[1].lstrip("0")[:10] or "0")
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON has one type for numbers
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         message = f"Must be a whole number of at least 1, or all, not {_short(value)}."
         raise QueryError("limit", message)

@@ -301,12 +301,12 @@ def _members(model: Any) -> Schema:
     """Describe the members that are no conditions; null and the empty text say nothing."""
     names = [field.name for field in model.fields if _can_be_listed(field.name)]
     orders = _sorted(sortable(model))
-    digits = {"type": "string", "pattern": "^0*[1-9][0-9]*$"}
+    digits = {"type": "string", "pattern": r"^0*[1-9][0-9]*(?:\.0*)?$"}
     members: Schema = {
         "fields": _one_or_more({"items": {"enum": names}, "uniqueItems": True}),
         "limit": {"anyOf": [{"type": "integer", "minimum": 1}, digits, {"enum": ["all", *_NONE]}]},
         "cursor": {"type": ["string", "null"]},
-        "count": {"enum": [0, 1, "0", "1", "exact", *_NONE]},
+        "count": {"enum": [0, 1, False, True, "0", "1", "exact", *_NONE]},
     }
     if searched(model):
         members["q"] = nullable(_NO_NUL)

@@ -535,7 +535,8 @@ def _spell(value: Any) -> str:
 # -- readers: text to what JSON would spell ------------------------------------------------
 
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+#: Spreadsheets write 5 as 5.0, and JSON takes that for a whole number, too.
+_INTEGER = re.compile(r"([+-]?\d+)(?:\.0*)?", re.ASCII)
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "on": True, "off": False,
              "yes": True, "no": False}  # fmt: skip
@@ -543,7 +544,8 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "on": True, "o
 
 def _read_integer(text: str) -> Any:
     text = text.strip()
-    return int(text) if len(text) <= MAX_DIGITS and _INTEGER.fullmatch(text) else text
+    whole = _INTEGER.fullmatch(text) if len(text) <= MAX_DIGITS else None
+    return int(whole[1]) if whole else text
 
 
 def _read_float(text: str) -> Any:
