@@ -27,7 +27,7 @@ field that stands for a row) and `wsgikit.link` (a function from a row to its UR
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links` and
 `refusals` (what answers are made of), and for people `browsing` (the list), `relations` (other
-collections), `pages`, `flashes` and `wording`.
+collections), `selecting` and `importing` (many rows), `pages`, `flashes` and `wording`.
 """
 
 import json
@@ -68,12 +68,13 @@ from wsgikit.model import (
 )
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
-from wsgikit.model_collection import browsing, flashes, links, pages
+from wsgikit.model_collection import browsing, flashes, importing, links, pages, selecting
 from wsgikit.model_collection.browsing import numbered
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
 from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
 from wsgikit.model_collection.reading import (
+    FORM,
     PATCH,
     Sent,
     content_type,
@@ -102,7 +103,9 @@ from wsgikit.query import Query, QueryError
 _PLACE = "wsgikit-id"
 
 WRITES = ("create", "update", "patch", "delete", "bulk_patch", "bulk_delete")
+MANY = ("bulk_patch", "bulk_delete", "post_selection")
 FORMS = ("get_new_form", "get_edit_form", "get_delete_form")
+IMPORTS = ("get_import_form", "post_import")
 
 #: The tag of what has no versions: it is there, which is all that `*` asks.
 NO_VERSION = '""'
@@ -122,7 +125,7 @@ class ModelCollection(Collection):
         require_match: Whether a change of a row must say which version it is meant for
             (``If-Match``); it is 428 otherwise.
         bulk_limit: How many rows a `PATCH` or `DELETE` of the collection may touch by its
-            filter; 0 for no such requests.
+            filter, and people with those that they tick; 0 for no such requests.
         idempotency: The model of the records that make `POST` safe to send again, see
             `wsgikit.model_collection.idempotency`.
         allow_cross_origin: As for a `wsgikit.collection.Collection`.
@@ -151,22 +154,26 @@ class ModelCollection(Collection):
         self.title = title or str(getattr(model, "name", "")) or "Collection"
         media = [with_room_for_files(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
-        self._pages = tuple(m for m in shown if m.format == "html")
-        self._others = tuple(m for m in shown if m.format != "html")
-        self._formats = tuple(m.format for m in self._others)
+        self.pages = tuple(m for m in shown if m.format == "html")
+        self.others = tuple(m for m in shown if m.format != "html")
+        self._formats = tuple(m.format for m in self.others)
         for action in self._missing_actions(model, media):
             setattr(self, action, None)
         super().__init__(media, allow_cross_origin=allow_cross_origin)
 
     def _missing_actions(self, model: Any, media: Iterable[MediaType]) -> Iterable[str]:
         if not model.key:
-            yield from ("retrieve", *FORMS, *WRITES)
+            yield from ("retrieve", *FORMS, *IMPORTS, *WRITES, *MANY)
         elif getattr(model, "read_only", False):
-            yield from (*FORMS, *WRITES)
-        elif not self._pages:
-            yield from FORMS
+            yield from (*FORMS, *IMPORTS, *WRITES)
+        elif not self.pages:
+            yield from (*FORMS, *IMPORTS)
+        if not (importing.kinds_of(media) and hasattr(model, "create_many")):
+            yield from IMPORTS
         if not self.bulk_limit:
-            yield from ("bulk_patch", "bulk_delete")
+            yield from MANY
+        if not any(FORM in kind.content_types for kind in media):
+            yield "post_selection"
         if not any(kind.reads("QUERY") for kind in media if kind.format == "json"):
             yield "query"
 
@@ -201,11 +208,11 @@ class ModelCollection(Collection):
         if query.whole:
             return self._export(request, model, query)
         query, number = browsing.unnumbered(query)
-        if self._is_page(request):
+        if self.is_page(request):
             return self._list_page(request, model, query, number)
         page = model.list(query)
         found = self._neighbours(request, numbered(page.next), numbered(page.prev))
-        fields = self._tell(request, model, query)
+        fields = self.tell(request, model, query)
         rows = [*projected(page.data, fields)] if query.fields else page.data
         value: dict[str, Any] = {"data": rows, "next": found["next"], "prev": found["prev"]}
         if page.count is not None:
@@ -220,7 +227,7 @@ class ModelCollection(Collection):
         query = browsing.with_columns(query, model)
         with snapshot(model) as store:
             page = store.list(replace(query, count=query.count or "bounded"))
-            fields = self._tell(request, model, query)
+            fields = self.tell(request, model, query)
             first = browsing.first_row(page, number)
             cursors = browsing.neighbour_cursors(page, first, browsing.page_size(model, query))
             found = self._neighbours(request, *cursors)
@@ -229,8 +236,11 @@ class ModelCollection(Collection):
                 state, query, store, page, fields, relations, self._formats
             )
         value = {"data": page.data, "next": found["next"], "prev": found["prev"]}
+        shown["many"] = selecting.offered(self, request, model, state)
+        key = self._key_fields(model)
+        shown["row_id"] = lambda row: links.row_id(row, key)
         shown |= {"meta": fields, "range": browsing.row_range(page, first), **found, **value}
-        self._describe(request, model, shown)
+        self.describe_page(request, model, shown)
         return respond(value, request, self.media, headers=[self._list_links(request, found)])
 
     def _neighbours(
@@ -244,7 +254,7 @@ class ModelCollection(Collection):
         }
 
     def _list_links(self, request: Request, found: Mapping[str, str | None]) -> tuple[str, str]:
-        formats = [(m.format, m.name) for m in self._others]
+        formats = [(m.format, m.name) for m in self.others]
         return self._links(request, found, links.alternates(request, self.url(request), formats))
 
     def _export(self, request: Request, model: Any, query: Query) -> Response:
@@ -254,7 +264,7 @@ class ModelCollection(Collection):
             raise QueryError("limit", f"All rows at once can be had with: {able or 'no format'}.")
         if query.count:
             raise QueryError("count", "is of no use where all rows come.")
-        fields = self._tell(request, model, query)
+        fields = self.tell(request, model, query)
         rows = model.stream(query)
         if query.fields:
             rows = projected(rows, fields)
@@ -268,7 +278,7 @@ class ModelCollection(Collection):
             raise QueryError("", "One row takes no parameters but fields, embed and format.")
         model = self.narrow(request)
         key = self.key_of(model, id)
-        if self._is_page(request):
+        if self.is_page(request):
             with snapshot(model) as store:
                 row = store.retrieve(key)
                 shown = self._show(request, model, store, row, query)
@@ -322,7 +332,7 @@ class ModelCollection(Collection):
         headers |= {"Idempotent-Replayed": "true"} if replayed else {}
         if prefer.minimal:
             return _empty(status, headers)
-        self._tell(request, model, Query())
+        self.tell(request, model, Query())
         value = {"count": written.count, "created": written.created}
         return respond([*written.rows] if returning else value, request, offers, status, headers)
 
@@ -455,6 +465,30 @@ class ModelCollection(Collection):
             return Response(status=204, headerlist=[*headers.items()])
         return respond({"count": count}, request, offers, headers=headers)
 
+    def post_selection(self, request: Request, **urlvars: Any) -> Any:
+        """Delete, change or export rows that somebody ticked, or all rows of a list."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        return selecting.answer(self, request, self.narrow(request), query_of(request))
+
+    def get_import_form(self, request: Request, **urlvars: Any) -> Any:
+        """Ask for a file of rows."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        return importing.ask(self, request, self._writable(self._open(request)))
+
+    def post_import(self, request: Request, **urlvars: Any) -> Any:
+        """Store the rows of a file, or show what would become of them."""
+        if "id" in urlvars:
+            raise exc.HTTPNotFound()
+        return importing.answer(self, request, self._writable(self._open(request)))
+
+    def _method(self, request: Request) -> str:
+        # A file of rows may be longer than any other form, so it is for its action to read.
+        if request.method == "POST" and request.urlvars.get("noun") == "import":
+            return "POST"
+        return super()._method(request)
+
     # -- forms -------------------------------------------------------------------------
 
     def get_new_form(self, request: Request, **urlvars: Any) -> Any:
@@ -522,12 +556,22 @@ class ModelCollection(Collection):
         """Name the actions that there are for this model."""
         allowed = set(self.actions)
         if getattr(model, "read_only", False):
-            allowed -= {*WRITES, *FORMS}
+            allowed -= {*WRITES, *FORMS, *IMPORTS}
         return allowed
 
-    def _is_page(self, request: Request) -> bool:
+    def _writable(self, model: Any) -> Any:
+        """Give a model, if it can be written.
+
+        Raises:
+            DeniedError: If not.
+        """
+        if getattr(model, "read_only", False):
+            raise DeniedError("It is read-only.")
+        return model
+
+    def is_page(self, request: Request) -> bool:
         """Whether the answer is going to be a page for people."""
-        return negotiate(request, self.media) in self._pages
+        return negotiate(request, self.media) in self.pages
 
     def narrow(self, request: Request) -> Any:
         """Give the model as far as the policy lets this request see it.
@@ -560,7 +604,7 @@ class ModelCollection(Collection):
         return self.narrow(request)
 
     def _sent(self, request: Request, body: Any) -> Sent:
-        from_page = isinstance(body, Form) and self._is_page(request)
+        from_page = isinstance(body, Form) and self.is_page(request)
         return read_one(body, from_page=from_page)
 
     def _preferences(self, request: Request) -> Preferences:
@@ -573,11 +617,11 @@ class ModelCollection(Collection):
             HTTPNotAcceptable: If none will do; nothing was written yet.
         """
         try:
-            negotiate(request, self._others)
+            negotiate(request, self.others)
         except (exc.HTTPNotAcceptable, ValueError):
             negotiate(request, self.media)
             return self.media
-        return self._others
+        return self.others
 
     # -- answers -----------------------------------------------------------------------
 
@@ -599,7 +643,7 @@ class ModelCollection(Collection):
             shown: What `_show` made of it, if that was done already.
         """
         if shown is None:
-            with snapshot(model) if self._is_page(request) else nullcontext(model) as store:
+            with snapshot(model) if self.is_page(request) else nullcontext(model) as store:
                 shown = self._show(request, model, store, row, query)
         lines = [self._links(request, {}), *(headers or {}).items()]
         response = respond(shown, request, self.media, status=status, headers=lines)
@@ -615,9 +659,9 @@ class ModelCollection(Collection):
             store: The model in the page's transaction, where it can only be read.
         """
         request.environ["wsgikit.action"] = "retrieve"
-        fields = self._tell(request, model, query)
+        fields = self.tell(request, model, query)
         shown = embedded(row, query.embed, store)
-        if not self._is_page(request):
+        if not self.is_page(request):
             return next(projected([shown], fields)) if query.fields else shown
         relations = Relations(request, store)
         relations.learn((field, row[field.name]) for field in fields if field.references)
@@ -632,7 +676,7 @@ class ModelCollection(Collection):
             "backlinks": backlinks(request, self, store, row),
             "neighbours": {way: other and url(other) for way, other in around.items()},
         }
-        self._describe(request, model, context)
+        self.describe_page(request, model, context)
         return shown
 
     def _tag(self, model: Any, row: Row, body: bytes | None = None) -> str:
@@ -787,7 +831,7 @@ class ModelCollection(Collection):
 
     # -- what renderers are told -------------------------------------------------------
 
-    def _tell(self, request: Request, model: Any, query: Query) -> Sequence[Field]:
+    def tell(self, request: Request, model: Any, query: Query) -> Sequence[Field]:
         """Tell all renderers about the rows; give the fields that are shown, in order."""
         fields = shown_fields(model, query)
         request.environ["wsgikit.columns"] = fields
@@ -832,8 +876,7 @@ class ModelCollection(Collection):
             error: Why.
             action: The template; by default the new or the edit form's.
         """
-        if getattr(model, "read_only", False):
-            raise DeniedError("It is read-only.")
+        model = self._writable(model)
         typed = None if sent is None else sent.texts
         with snapshot(model) as store:
             row = None if key is None else store.retrieve(key)
@@ -847,13 +890,13 @@ class ModelCollection(Collection):
         request.environ["wsgikit.action"] = action
         shown["version"] = None if row is None else version_in(model, row)
         shown |= {"label_of": relations.label_of, "reference": relations.reference}
-        self._describe(request, model, shown)
+        self.describe_page(request, model, shown)
         status = pages.form_status(error)
         # A program would have got a problem, or the row.
         vary = [("Vary", "Accept")] if len(self.media) > 1 else []
-        return respond(shown["values"], request, self._pages, status=status, headers=vary)
+        return respond(shown["values"], request, self.pages, status=status, headers=vary)
 
-    def _describe(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
+    def describe_page(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
         url = self._url_maker(request, model)
         row = shown.get("row")

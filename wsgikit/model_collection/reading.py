@@ -12,7 +12,8 @@ from wsgikit.model import Exact, FieldError, Text, ValidationError
 from wsgikit.query import Query, QueryError, parse_query
 
 #: The content types of forms.
-_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+FORM = "application/x-www-form-urlencoded"
+_FORMS = frozenset({FORM, "multipart/form-data"})
 
 PATCH = "application/json-patch+json"
 

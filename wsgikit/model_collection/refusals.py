@@ -22,6 +22,7 @@ from wsgikit.model_collection.idempotency import KeyReuseError
 from wsgikit.model_collection.patches import PatchConflict, PatchError
 from wsgikit.model_collection.preconditions import TagError
 from wsgikit.model_collection.preferences import PreferenceError
+from wsgikit.model_collection.selecting import CHANGED, ChangedError
 from wsgikit.query import QueryError
 
 logger = logging.getLogger("wsgikit")
@@ -72,6 +73,7 @@ _REFUSALS: tuple[tuple[type[Exception], Callable[[Any], Refusal]], ...] = (
     (QueryError, _bad_query),
     (NotFoundError, lambda error: (exc.HTTPNotFound("There is no such row."), {})),
     (DeniedError, lambda error: (exc.HTTPForbidden(str(error)), {})),
+    (ChangedError, lambda error: (exc.HTTPPreconditionFailed(CHANGED), {})),
     (LimitError, lambda error: (exc.HTTPBadRequest(str(error)), {})),
     (PatchConflict, lambda error: (exc.HTTPConflict(str(error)), {})),
     (PatchError, lambda error: (exc.HTTPBadRequest(str(error)), {})),

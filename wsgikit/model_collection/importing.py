@@ -1,0 +1,266 @@
+"""Importing a file of rows by hand: a form, a preview with what would go wrong, and the import.
+
+``GET /people/;import_form`` asks for a file.  It goes to ``POST /people/;import`` as
+`multipart/form-data`:
+
+| field | what it says |
+|---|---|
+| `file` | the file: CSV, NDJSON or JSON, told apart by its name, else by its type |
+| `data`, `filename` | instead of it: its bytes in base64, which the preview sends again |
+| `on_duplicate` | what to do with rows that are there: `refuse`, `merge` or `ignore` |
+| `confirm=1` | import it; without this nothing is kept: it is a dry run |
+
+The dry run does all of it in a transaction, and then undoes that.  So the preview shows the first
+rows, how many would be new, and every mistake that the import would stop at.  The import itself
+stores all rows, or none.
+
+A program rather sends the file itself to ``POST /people/``, which has no bound of this kind and
+reads the rows as they come.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from webob import Request, Response, exc
+
+from wsgikit.media import Form, MediaType, ParseError, Upload, parse_body, respond
+from wsgikit.model import MAX_ERRORS, FieldError, ModelError, RefusedError, Written, to_text
+from wsgikit.model_collection import flashes, links, pages
+from wsgikit.model_collection.reading import read_many
+from wsgikit.model_collection.wording import Wording
+from wsgikit.model_collection.writing import transact
+
+if TYPE_CHECKING:
+    from wsgikit.model_collection import ModelCollection
+
+#: Formats of rows, and the ends of the names of such files.
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "csv": (".csv",),
+    "ndjson": (".ndjson", ".jsonl"),
+    "json": (".json",),
+}
+
+#: Bytes of a file.
+MAX_FILE = 10 * 2**20
+
+#: Bytes of a file that the preview sends again; a larger one has to be chosen again.
+MAX_AGAIN = 2**20
+
+#: Rows that the preview shows.
+MAX_SHOWN = 10
+
+DUPLICATES: Mapping[str, Wording] = {
+    "refuse": Wording("Refuse the file"),
+    "merge": Wording("Change the rows that are there"),
+    "ignore": Wording("Leave the rows that are there as they are"),
+}
+
+
+def kinds_of(media: Iterable[MediaType]) -> Sequence[MediaType]:
+    """Give the media types whose files can be imported."""
+    return [kind for kind in media if kind.format in FORMATS and kind.reads("POST")]
+
+
+# -- what is sent ----------------------------------------------------------------------------
+
+
+@dataclass
+class Import:
+    """A file to import.
+
+    Attributes:
+        file: Its name, type and bytes.
+        kind: The media type that reads it.
+        on_duplicate: What to do with rows that are there.
+        confirmed: Whether to keep what is done.
+        first: Its first rows, once they were read.
+        count: How many rows were read.
+    """
+
+    file: Upload
+    kind: MediaType
+    on_duplicate: str
+    confirmed: bool
+    first: list[Mapping[str, Any]] = field(default_factory=list)
+    count: int = 0
+
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """Give its rows; they can be read several times.
+
+        Raises:
+            ParseError: In the middle of it, if it cannot be read any further.
+        """
+        self.first, self.count = [], 0
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": self.kind.content_types[0],
+            "CONTENT_LENGTH": str(len(self.file.data)),
+            "wsgi.input": BytesIO(self.file.data),
+        }
+        parser: Any = copy(self.kind.parser)
+        parser.limit = len(self.file.data)
+        rows = read_many(parser(Request(environ)))
+        if rows is None:
+            raise ParseError("The file is no list of rows.")
+        for row in rows:
+            if len(self.first) < MAX_SHOWN:
+                self.first.append(row)
+            self.count += 1
+            yield row
+
+    def store(self, store: Any) -> Written:
+        """Store all rows, or none."""
+        written: Written = store.create_many(self.rows(), on_duplicate=self.on_duplicate)
+        return written
+
+
+def read_import(form: Any, kinds: Sequence[MediaType]) -> Import:
+    """Read a form.
+
+    Raises:
+        HTTPBadRequest: If it is none, or has no file that can be read here.
+    """
+    if not isinstance(form, Form):
+        raise exc.HTTPBadRequest("Send a form, with a file.")
+    wish = form.get("on_duplicate") or "refuse"
+    if not isinstance(wish, str) or wish not in DUPLICATES:
+        raise exc.HTTPBadRequest(f"on_duplicate must be one of {', '.join(DUPLICATES)}.")
+    file = form.get("file")
+    if file is None:
+        file = _sent_again(form)
+    if not isinstance(file, Upload):
+        raise exc.HTTPBadRequest("Choose one file.")
+    return Import(file, _kind_of(file, kinds), wish, form.get("confirm") == "1")
+
+
+def _sent_again(form: Form) -> Upload:
+    data, name = form.get("data"), form.get("filename", "")
+    if not isinstance(data, str) or not isinstance(name, str):
+        raise exc.HTTPBadRequest("Choose a file.")
+    try:
+        return Upload(name, "", base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise exc.HTTPBadRequest("The data is not base64.") from error
+
+
+def _kind_of(file: Upload, kinds: Sequence[MediaType]) -> MediaType:
+    for kind in kinds:
+        if file.filename.lower().endswith(FORMATS[kind.format]):
+            return kind
+    content_type = file.content_type.partition(";")[0].strip().lower()
+    for kind in kinds:
+        if content_type in kind.content_types:
+            return kind
+    able = ", ".join(end for kind in kinds for end in FORMATS[kind.format])
+    raise exc.HTTPBadRequest(f"The name of the file must end with one of: {able}.")
+
+
+# -- the answers -----------------------------------------------------------------------------
+
+
+def ask(app: "ModelCollection", request: Request, model: Any) -> Response:
+    """Answer the form for a file."""
+    app.describe_page(request, model, _form(app, request, model))
+    return respond({}, request, app.pages)
+
+
+def _form(app: "ModelCollection", request: Request, model: Any) -> dict[str, Any]:
+    return {
+        "meta": pages.form_fields(model, None),
+        "kinds": [kind.format for kind in kinds_of(app.media)],
+        "accept": ",".join(e for kind in kinds_of(app.media) for e in FORMATS[kind.format]),
+        "limit": MAX_FILE,
+        "on_duplicate": "refuse",
+        "duplicates": DUPLICATES,
+        "post_url": links.attempt(app.url, request, noun="import"),
+        "cancel_url": app.url(request),
+        "errors": {},
+        "formats": (),
+    }
+
+
+def answer(app: "ModelCollection", request: Request, model: Any) -> Response:
+    """Answer a file: with a preview, or with its import."""
+    sent = read_import(parse_body(request, _with_room(app.media)), kinds_of(app.media))
+    try:
+        # Rolled back, it is the same in all but what is kept.
+        written = transact(model, sent.store, rollback=not sent.confirmed)
+    except (RefusedError, ParseError) as error:
+        if not app.is_page(request):
+            raise
+        return _preview(app, request, model, sent, error=error)
+    if not app.is_page(request):
+        value = {"count": written.count, "created": written.created}
+        return respond(
+            value, request, app.media, 201 if sent.confirmed and written.created else 200
+        )
+    if not sent.confirmed:
+        return _preview(app, request, model, sent, written)
+    response = exc.HTTPSeeOther(location=app.url(request))
+    flashes.say_count(response, request, app.url(request), "imported", written.count)
+    return response
+
+
+def _with_room(media: Iterable[MediaType]) -> Sequence[MediaType]:
+    """Let a form be as long as a file may be, in base64 and with what is around it."""
+    roomy = []
+    for kind in media:
+        if kind.format == "html":
+            parser: Any = copy(kind.parser)
+            parser.limit = MAX_FILE * 4 // 3 + 2**16
+            kind = replace(kind, parser=parser)
+        roomy.append(kind)
+    return roomy
+
+
+def _preview(
+    app: "ModelCollection",
+    request: Request,
+    model: Any,
+    sent: Import,
+    written: Written = Written(0, 0),  # noqa: B008  it is immutable
+    error: Exception | None = None,
+) -> Response:
+    """Show the first rows of a file, and what is wrong with it or would become of it."""
+    again = len(sent.file.data) <= MAX_AGAIN
+    names = dict.fromkeys(name for row in sent.first for name in row)
+    labels = {f.name: f.label for f in model.fields}
+    mistakes = [*_mistakes(error, labels)]
+    shown = _form(app, request, model) | {
+        "filename": sent.file.filename,
+        "again": base64.b64encode(sent.file.data).decode("ascii") if again else None,
+        "on_duplicate": sent.on_duplicate,
+        "columns": [{"name": name, "label": labels.get(name, name)} for name in names],
+        "rows": [[to_text(row.get(name)) for name in names] for row in sent.first],
+        "count": {"n": sent.count, "exact": error is None},
+        "written": {"count": written.count, "created": written.created},
+        "mistakes": mistakes,
+        "more_mistakes": len(mistakes) >= MAX_ERRORS,
+    }
+    app.describe_page(request, model, shown)
+    status = 200 if error is None or not sent.confirmed else _status(error)
+    return respond({}, request, app.pages, status)
+
+
+def _status(error: Exception) -> int:
+    return pages.form_status(error) if isinstance(error, ModelError) else 400
+
+
+def _mistakes(error: Exception | None, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Spell what is wrong, with the numbers of rows as people count them."""
+    if isinstance(error, RefusedError):
+        for one in islice(error.errors, MAX_ERRORS):
+            yield _mistake(one, labels)
+    elif error is not None:
+        yield {"row": None, "field": "", "detail": str(error)}
+
+
+def _mistake(error: FieldError, labels: Mapping[str, str]) -> dict[str, Any]:
+    row = None if error.row is None else error.row + 1
+    return {"row": row, "field": labels.get(error.field, error.field), "detail": error.detail}

@@ -1,0 +1,508 @@
+"""Many rows at once: what people ticked, or all rows of a list, to delete, change or export.
+
+A form to ``/people/;selection?<the query of the list>`` sends the rows and what to do with them:
+
+| field | what it says |
+|---|---|
+| `id` | the identifiers of rows as in their URLs, several times or with blanks between them |
+| `all=1` | instead of these: all rows that the query of the URL selects |
+| `action` | `delete`, `set` or `export` |
+| `field`, `value` | for `set`: the column, and what a form would send for it |
+| `format` | for `export`: `csv`, `json` or another format of the collection |
+| `confirm=1` | do it; without this the answer is a page that says how many rows it would be |
+| `_version` | which state of these rows was confirmed; the page sends it along |
+
+The write is one transaction: all of it is done, or nothing.  Nothing is done either if a row was
+changed since the page was shown, if other rows match by now, or if there are more than the
+collection's `bulk_limit`; the page is shown again then.  No rows, or one that is not there, is
+refused: a mistake must not mean all rows.
+
+Up to 1,000 rows are looked at and locked one by one.  Of more rows only the number is compared.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from webob import Request, Response, exc
+
+from wsgikit.media import Form, MediaType, respond
+from wsgikit.model import (
+    DeniedError,
+    Field,
+    FieldError,
+    LimitError,
+    ModelError,
+    NotFoundError,
+    RefusedError,
+    Row,
+    Text,
+    ValidationError,
+    VersionError,
+    decode_key,
+)
+from wsgikit.model.paging import COUNT_BOUND
+from wsgikit.model_collection import browsing, flashes, links, pages
+from wsgikit.model_collection.relations import Relations, pages_of, snapshot
+from wsgikit.model_collection.showing import projected
+from wsgikit.model_collection.wording import Wording
+from wsgikit.model_collection.writing import transact, version_in
+from wsgikit.query import And, Comparison, Condition, Or, Query, QueryError
+
+if TYPE_CHECKING:
+    from wsgikit.model_collection import ModelCollection
+
+ACTIONS = ("delete", "set", "export")
+
+#: Rows that are looked at one by one.
+MAX_ROWS = 1000
+
+#: Rows that the confirmation shows.
+MAX_SHOWN = 20
+
+#: Keys of one statement.  SQLite takes expressions of at most 1,000 levels.
+_CHUNK = 100
+
+CHANGED = Wording("These rows have changed in the meantime; nothing was done yet.")
+
+
+class ChangedError(ModelError):
+    """The rows are no longer those that somebody confirmed."""
+
+
+# -- what is asked ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done, and with which rows.
+
+    Attributes:
+        action: One of `ACTIONS`.
+        ids: The identifiers of the rows; `None` for all that the query selects.
+        query: What selects rows, in which order they come, and with which fields.
+        field: The column that is set.
+        value: What it is set to, as a form sends it; `None` if that is still to be said.
+        format: The format of an export.
+        version: The state of the rows that was confirmed.
+        confirmed: Whether to do it.
+    """
+
+    action: str
+    ids: tuple[str, ...] | None
+    query: Query
+    field: str
+    value: str | None
+    format: str
+    version: str
+    confirmed: bool
+
+
+def read_order(form: Any, query: Query) -> Order:
+    """Read a form.
+
+    Raises:
+        HTTPBadRequest: If it is none, or one that does not say what to do, or with which rows.
+    """
+    if not isinstance(form, Form):
+        raise exc.HTTPBadRequest("Send a form, with action, and id or all.")
+    action = _one(form, "action")
+    if action not in ACTIONS:
+        raise exc.HTTPBadRequest(f"The action must be one of {', '.join(ACTIONS)}.")
+    everything = _one(form, "all")
+    if everything not in ("", "1"):
+        raise exc.HTTPBadRequest("all must be 1, or left out.")
+    ids = tuple(dict.fromkeys(_ids(form)))
+    if not ids and not everything:
+        raise exc.HTTPBadRequest("No row was chosen, so nothing was done.")
+    return Order(
+        action,
+        None if everything else ids,
+        replace(query, limit=None, cursor=None, count="", embed=(), whole=False),
+        _one(form, "field"),
+        _one(form, "value") if "value" in form else None,
+        _one(form, "format"),
+        _one(form, "_version"),
+        _one(form, "confirm") == "1",
+    )
+
+
+def _one(form: Form, name: str) -> str:
+    value = form.get(name, "")
+    if not isinstance(value, str):
+        raise exc.HTTPBadRequest(f"Give {name} once, as text.")
+    return value
+
+
+def _ids(form: Form) -> Iterator[str]:
+    found = form.get("id", [])
+    for value in found if isinstance(found, list) else [found]:
+        if not isinstance(value, str):
+            raise exc.HTTPBadRequest("An id is no file.")
+        yield from value.split()
+
+
+# -- which rows it is ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of an order, as they are now.
+
+    Attributes:
+        rows: All of them, or the first ones.
+        count: How many they are.
+        query: What selects them.
+    """
+
+    rows: Sequence[Row]
+    count: int
+    query: Query
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are known, and not only how many they are."""
+        return len(self.rows) == self.count
+
+    def version(self, store: Any) -> str:
+        """Name the state of these rows."""
+        if not self.complete:
+            return str(self.count)
+        digest = sha256()
+        for part in sorted(repr((_key_of(store, r), version_in(store, r))) for r in self.rows):
+            digest.update(part.encode("utf-8", "surrogatepass"))
+        return f"{self.count}-{digest.hexdigest()[:22]}"
+
+
+def select(store: Any, order: Order, key: Sequence[Field], ceiling: int) -> Selection:
+    """Find the rows of an order.
+
+    Args:
+        store: The narrowed model.
+        order: What is asked.
+        key: The fields of the model's key.
+        ceiling: How many there may be.
+
+    Raises:
+        NotFoundError: If one of them is not there.
+        LimitError: If there are too many.
+        QueryError: If the query selects none.
+    """
+    if order.ids is not None:
+        if len(order.ids) > ceiling:
+            raise LimitError(ceiling)
+        chosen = [store.retrieve(decode_key(id, key)) for id in order.ids]
+        return Selection(chosen, len(chosen), order.query)
+    query = Query(filter=order.query.filter, search=order.query.search, sort=order.query.sort)
+    rows = _first(store, query, min(ceiling, MAX_ROWS) + 1)
+    if not rows:
+        raise QueryError("", "No row matches, so nothing was done.")
+    count = len(rows) if len(rows) <= min(ceiling, MAX_ROWS) else _count(store, query, ceiling)
+    if count > ceiling:
+        raise LimitError(ceiling)
+    if any(links.row_id(row, key) is None for row in rows):
+        raise DeniedError("One of these rows has a key that no URL can spell.")
+    return Selection(rows if len(rows) == count else rows[:MAX_SHOWN], count, query)
+
+
+def _first(store: Any, query: Query, number: int) -> Sequence[Row]:
+    found = pages_of(store, replace(query, limit=min(number, MAX_ROWS)))
+    return [*islice((row for rows in found for row in rows), number)]
+
+
+def _count(store: Any, query: Query, ceiling: int) -> int:
+    """Count the rows of a query, which are more than a few; more than the ceiling is enough."""
+    page = store.list(
+        replace(
+            query,
+            limit=1,
+            sort=(),
+            fields=store.key,
+            count="exact" if ceiling >= COUNT_BOUND else "bounded",
+        )
+    )
+    return ceiling + 1 if page.count is None or not page.count_exact else int(page.count)
+
+
+def _key_of(model: Any, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in model.key)
+
+
+# -- doing it --------------------------------------------------------------------------------
+
+
+def carry_out(store: Any, order: Order, selection: Selection) -> int:
+    """Delete or change the rows of a selection, in a transaction; say how many.
+
+    Raises:
+        ChangedError: If they are no longer those that were found.
+        ValidationError, ConflictError: As the model.
+    """
+    if not selection.complete:
+        return _expect(selection.count, _write(store, order, selection.query, selection.count))
+    try:
+        # The rows are locked, all of them, before the first one is written.
+        for row in selection.rows:
+            store.update(_key_of(store, row), {}, version_in(store, row))
+    except (VersionError, NotFoundError) as error:
+        raise ChangedError from error
+    if not hasattr(store, "delete_where"):
+        return _one_by_one(store, order, selection.rows)
+    done, rows = 0, [*selection.rows]
+    while rows:
+        some, rows = rows[:_CHUNK], rows[_CHUNK:]
+        condition = _of_keys(store.key, [_key_of(store, row) for row in some])
+        done += _expect(len(some), _write(store, order, Query(filter=condition), len(some)))
+    return done
+
+
+def _write(store: Any, order: Order, query: Query, ceiling: int) -> int:
+    query = Query(filter=query.filter, search=query.search)
+    if not hasattr(store, "delete_where"):
+        raise DeniedError("This store writes one row at a time.")
+    try:
+        if order.action == "delete":
+            return int(store.delete_where(query, ceiling))
+        return int(store.update_where(query, _values(order), ceiling))
+    except LimitError as error:
+        raise ChangedError from error
+
+
+def _one_by_one(store: Any, order: Order, rows: Iterable[Row]) -> int:
+    count = 0
+    for row in rows:
+        if order.action == "delete":
+            store.delete(_key_of(store, row))
+        else:
+            store.update(_key_of(store, row), _values(order))
+        count += 1
+    return count
+
+
+def _values(order: Order) -> Mapping[str, Any]:
+    return {order.field: Text(order.value or "")}
+
+
+def _expect(count: int, done: int) -> int:
+    if done != count:
+        raise ChangedError
+    return done
+
+
+def _of_keys(names: Sequence[str], keys: Iterable[tuple[Any, ...]]) -> Condition:
+    """Give the condition for the rows of some keys."""
+
+    def part(name: str, operator: str, *values: Any) -> Comparison:
+        return Comparison(name, operator, values, name, texts=False)
+
+    if len(names) == 1:
+        return part(names[0], "in", *(value for (value,) in keys))
+    each = ((part(n, "eq", v) for n, v in zip(names, key, strict=True)) for key in keys)
+    return Or(tuple(And(tuple(parts)) for parts in each))
+
+
+# -- the answers -----------------------------------------------------------------------------
+
+
+def offered(
+    app: "ModelCollection", request: Request, model: Any, state: browsing.State
+) -> dict[str, Any] | None:
+    """Tell the template of a list what can be done with many rows; `None` for nothing."""
+    url = _url(app, request, state) if "post_selection" in app.actions else None
+    if url is None:
+        return None
+    formats = [kind.format for kind in app.others]
+    actions = [name for name in ACTIONS if name == "export" or _may_write(model)]
+    return {
+        "url": url,
+        "actions": actions if formats else actions[:-1],
+        "ceiling": app.bulk_limit,
+        "fields": settable(model) if "set" in actions else (),
+        "formats": formats,
+    }
+
+
+def _url(app: "ModelCollection", request: Request, state: browsing.State) -> str | None:
+    base = links.attempt(app.url, request, noun="selection")
+    return None if base is None else replace(state, base=base).url()
+
+
+def _may_write(model: Any) -> bool:
+    return not getattr(model, "read_only", False) and hasattr(model, "transaction")
+
+
+def settable(model: Any) -> Sequence[Field]:
+    """Give the fields that can be set to one value in many rows."""
+    return [
+        f for f in model.fields if f.writable and f.name not in model.key and f.kind != "binary"
+    ]
+
+
+def answer(app: "ModelCollection", request: Request, model: Any, query: Query) -> Response:
+    """Answer a form about many rows.
+
+    Args:
+        app: The collection.
+        request: The request.
+        model: The narrowed model.
+        query: That of the URL.
+    """
+    order = read_order(app.parse(request), query)
+    key = links.key_fields(model)
+    if order.action == "export":
+        return _export(app, request, model, order)
+    if not _may_write(model):
+        raise DeniedError("Here, many rows cannot be written at once.")
+    _require_settable(order, model)
+    if not order.confirmed:
+        return _ask(app, request, model, order)
+    if app.require_match and not order.version:
+        raise exc.HTTPPreconditionRequired("Send the _version that the confirmation shows.")
+
+    def write(store: Any) -> int:
+        selection = select(store, order, key, app.bulk_limit)
+        if order.version and order.version != selection.version(store):
+            raise ChangedError
+        return carry_out(store, order, selection)
+
+    try:
+        count = transact(model, write)
+    except (RefusedError, ChangedError) as error:
+        if not app.is_page(request):
+            raise
+        return _ask(app, request, model, order, error)
+    return _done(app, request, order, count)
+
+
+def _require_settable(order: Order, model: Any) -> None:
+    """Refuse a column that cannot be set, and a confirmed change that does not say to what."""
+    if order.action != "set" or (not order.field and not order.confirmed):
+        return
+    if order.field not in [field.name for field in settable(model)]:
+        message = "Is no column that can be set in many rows."
+        raise ValidationError([FieldError(order.field, "unknown", message)])
+    if order.confirmed and order.value is None:
+        raise ValidationError([FieldError(order.field, "required", "Give a value.")])
+
+
+def _state(app: "ModelCollection", request: Request) -> browsing.State:
+    return browsing.State(app.url(request), links.parameters(request))
+
+
+def _done(app: "ModelCollection", request: Request, order: Order, count: int) -> Response:
+    if not app.is_page(request):
+        return respond({"count": count}, request, app.media)
+    response = exc.HTTPSeeOther(location=_state(app, request).url())
+    code = "deleted" if order.action == "delete" else "set"
+    flashes.say_count(response, request, app.url(request), code, count)
+    return response
+
+
+# -- confirming ------------------------------------------------------------------------------
+
+
+def _ask(
+    app: "ModelCollection",
+    request: Request,
+    model: Any,
+    order: Order,
+    error: ModelError | None = None,
+) -> Response:
+    """Ask whether to do it, with the number of rows; again, if something was wrong."""
+    with snapshot(model) as store:
+        selection = select(store, order, links.key_fields(model), app.bulk_limit)
+        version = selection.version(store)
+        relations = Relations(request, store)
+        shown = _confirmation(app, request, store, order, selection, relations, error)
+    changed = isinstance(error, ChangedError)
+    value = {"count": selection.count, "_version": version}
+    shown |= {"hidden": _hidden(order, version), "changed": changed}
+    if app.is_page(request):
+        app.describe_page(request, model, shown)
+    return respond(value, request, app.media, 412 if changed else pages.form_status(error))
+
+
+def _confirmation(
+    app: "ModelCollection",
+    request: Request,
+    store: Any,
+    order: Order,
+    selection: Selection,
+    relations: Relations,
+    error: ModelError | None,
+) -> dict[str, Any]:
+    """Give what the page shows."""
+    state = _state(app, request)
+    fields = browsing.telling_fields(store)
+    rows = selection.rows[:MAX_SHOWN]
+    relations.learn((f, row[f.name]) for row in rows for f in fields if f.references)
+    control = _control(store, order)
+    values = {} if control is None else {control.name: order.value}
+    messages = pages.messages(error if isinstance(error, RefusedError) else None)
+    if control is not None and order.field in messages:
+        messages[control.name] = messages.pop(order.field)
+    return {
+        "meta": fields,
+        "data": rows,
+        "order": order.action,
+        "count": {"n": selection.count, "exact": True},
+        "field": control,
+        "fields": settable(store) if order.action == "set" else (),
+        "values": values,
+        "errors": messages,
+        "choices": {} if control is None else relations.choices([control], values),
+        "label_of": relations.label_of,
+        "reference": relations.reference,
+        "post_url": _url(app, request, state),
+        "cancel_url": state.url(),
+        "formats": (),
+    }
+
+
+def _control(model: Any, order: Order) -> Field | None:
+    """Give the field that the form asks for, under the name that the form has for it."""
+    for field in settable(model):
+        if order.action == "set" and field.name == order.field:
+            return replace(field, name="value", required=not field.nullable)
+    return None
+
+
+def _hidden(order: Order, version: str) -> list[tuple[str, str]]:
+    """Give what the form sends along: the same order, confirmed if nothing is missing."""
+    pairs = [("all", "1")] if order.ids is None else [("id", " ".join(order.ids))]
+    pairs.append(("action", order.action))
+    if order.action == "set" and not order.field:
+        return pairs
+    pairs += [("field", order.field)] if order.field else []
+    return [*pairs, ("_version", version), ("confirm", "1")]
+
+
+# -- exporting -------------------------------------------------------------------------------
+
+
+def _export(app: "ModelCollection", request: Request, model: Any, order: Order) -> Response:
+    """Answer rows in another format; all of them where a link can name them."""
+    offer = _offer(app.others, order.format)
+    if order.ids is None:
+        state = _state(app, request)
+        limit = "all" if offer.format in links.WHOLE else state.get("limit")
+        url = state.url(format=offer.format, limit=limit, count=None)
+        return exc.HTTPSeeOther(location=url)
+    with snapshot(model) as store:
+        key = links.key_fields(model)
+        rows = [store.retrieve(decode_key(id, key)) for id in order.ids]
+    fields = app.tell(request, model, order.query)
+    value = {"data": [*projected(rows, fields)], "next": None, "prev": None}
+    # What the form asks for counts, and not what the browser would like.
+    environ = {**request.environ, "HTTP_ACCEPT": offer.name, "QUERY_STRING": ""}
+    return respond(value, Request(environ), [offer])
+
+
+def _offer(offers: Sequence[MediaType], name: str) -> MediaType:
+    for offer in offers:
+        if name in ("", offer.format):
+            return offer
+    able = ", ".join(offer.format for offer in offers) or "none"
+    raise exc.HTTPBadRequest(f"There is no format {name[:50]!r}. There are: {able}.")
