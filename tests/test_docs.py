@@ -19,7 +19,7 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})(?P<language>.*)$")
 LONGEST_PROGRAM = 15
 
 # Pages that are not about one module.
-PROSE = {"index", "why", "tutorial", "composing"}
+PROSE = {"index", "why", "tutorial", "composing", "deployment", "lineage"}
 
 
 def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
