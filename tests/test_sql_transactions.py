@@ -205,6 +205,24 @@ def clash_and_go_on_in(tx: TableModel) -> None:
             part.create({"id": 1, "name": "Cleo"})
 
 
+def test_an_engine_that_commits_by_itself_does_not_in_a_transaction(engine: sa.Engine) -> None:
+    own = sa.create_engine(engine.url, isolation_level="AUTOCOMMIT")
+    people = TableModel(people_table(engine), own)
+    mine = people.restrict(rows=people.table.c.name == "Ada")
+    with pytest.raises(ValidationError, match="outside"):
+        mine.create({"name": "Bob"})
+    with pytest.raises(KeyError, match="mine"), people.transaction() as tx:
+        create_and_fail(tx)
+    assert names(people) == []
+    with people.transaction() as tx:
+        tx.create({"id": 9, "name": "Ada"})
+    with people.transaction(read_only=True) as tx:
+        assert names(tx) == ["Ada"]
+    assert people.update(9, {"age": 3})["age"] == 3
+    people.delete(9)
+    own.dispose()
+
+
 # -- reading ------------------------------------------------------------------------------
 
 
@@ -224,6 +242,18 @@ def test_what_is_read_in_a_transaction_is_one_snapshot(people: TableModel) -> No
         assert names(tx) == ["Ada"]
         assert tx.list(Query(count="exact")).count == 1
     assert names(people) == ["Ada", "Bob"]
+
+
+def test_a_snapshot_is_one_whatever_the_engine_says(mariadb_engine: sa.Engine) -> None:
+    own = sa.create_engine(mariadb_engine.url, isolation_level="READ COMMITTED")
+    people = TableModel(people_table(mariadb_engine), own)
+    with people.transaction(read_only=True) as tx:
+        assert names(tx) == []
+        people.create({"name": "Bob"})
+        assert names(tx) == []
+    with people.transaction() as tx:
+        assert names(tx) == ["Bob"]
+    own.dispose()
 
 
 def test_a_transaction_that_reads_writes_nothing(people: TableModel) -> None:

@@ -368,7 +368,7 @@ class TableModel:
         """See `wsgikit.model.Model.update`."""
         self._require_writable()
         attempt: Row = {}
-        with self._session("update", attempt) as connection:
+        with self._session("update", attempt, snapshot=True) as connection:
             row, place = self._lock(connection, self._as_key(key), version)
             changes = clean(self._prepared.changeable, values, current=row)
             if not changes:
@@ -383,7 +383,7 @@ class TableModel:
     def delete(self, key: Any, version: str | None = None) -> None:
         """See `wsgikit.model.Model.delete`."""
         self._require_writable()
-        with self._session("delete") as connection:
+        with self._session("delete", snapshot=True) as connection:
             row, place = self._lock(connection, self._as_key(key), version)
             self._writing()
             _require_one(connection.execute(self._prepared.delete, place), row)
@@ -430,14 +430,14 @@ class TableModel:
         """See `wsgikit.model.Store.update_where`: two statements, some more if restricted."""
         self._require_writable()
         changes = clean_changes(self._prepared.changeable, values)
-        with self._session("update", changes) as connection:
+        with self._session("update", changes, snapshot=True) as connection:
             return Selected(self, connection, query, ceiling).update(changes)
 
     @repeated
     def delete_where(self, query: Query, ceiling: int) -> int:
         """See `wsgikit.model.Store.delete_where`: two statements."""
         self._require_writable()
-        with self._session("delete") as connection:
+        with self._session("delete", snapshot=True) as connection:
             return Selected(self, connection, query, ceiling).delete()
 
     def _require_writable(self) -> None:
@@ -489,7 +489,7 @@ class TableModel:
             raise ValueError(f"on_duplicate is refuse, merge or ignore, not {on_duplicate!r}")
 
         def store() -> Written:
-            with self._session("create") as connection:
+            with self._session("create", snapshot=True) as connection:
                 self._writing()
                 return Creation(self, connection, on_duplicate, returning).run(rows)
 
@@ -583,7 +583,7 @@ class TableModel:
         Args:
             action: The verb, which tells what a violated foreign key means.
             attempt: The row as it was to be stored, which tells which reference is missing.
-            snapshot: Whether several statements are to read the same.
+            snapshot: Whether several statements are to read the same; as for `Transaction`.
         """
         deed = Deed(self._prepared, action, {} if attempt is None else attempt)
         return session(self._source, self._transaction, deed, snapshot=snapshot)

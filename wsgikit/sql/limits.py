@@ -73,7 +73,7 @@ def connect(engine: sa.Engine) -> sa.Connection:
 def apply(connection: sa.Connection, limits: Limits) -> None:
     """Make a connection keep to some limits, unless it does so already."""
     applied = connection.info.get(APPLIED)
-    if applied is None or applied.limits != limits:
+    if applied is None or (applied.limits is not limits and applied.limits != limits):
         _apply(connection, limits)
 
 

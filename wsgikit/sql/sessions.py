@@ -27,12 +27,17 @@ from wsgikit.model import (
     ConflictError,
     FieldError,
     ModelError,
+    RetryError,
     StoreError,
     UnavailableError,
     repeat,
 )
+from wsgikit.model.retrying import TRIES
 from wsgikit.sql.faults import READING, REFUSALS, Deed
 from wsgikit.sql.limits import Deadline, Limits, apply, connect
+
+#: Where the `info` of MariaDB's connections has what the engine wants of them.
+ISOLATION = "wsgikit.isolation"
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -105,7 +110,9 @@ class Transaction:
         source: Where.
         deed: What it is for, until a verb says more.
         read_only: Whether nothing is to be written.
-        snapshot: Whether all statements are to see the same; a single one does anyway.
+        snapshot: Whether all statements are to see the same; a single one does anyway.  Where
+            something is written, whether something may be read before: others must not change
+            that in between.
         rollback: Whether to undo everything at the end, after all checks that a commit makes.
         limits: How long the database may take; as the source says, unless given.
     """
@@ -139,13 +146,7 @@ class Transaction:
             apply(self.connection, self.limits)
             if self.source.dialect == "sqlite":
                 self._watch()
-            try:
-                self._begin()
-            except self.connection.dialect.loaded_dbapi.Error:
-                # An option of a connection is set without SQLAlchemy, who knows best what the
-                # driver means, and what it means for all other connections.
-                self.connection.exec_driver_sql("SELECT 1")
-                raise
+            self._begin()
         except exc.SQLAlchemyError as error:
             explained = self.explain(error)
             self._close()
@@ -204,9 +205,9 @@ class Transaction:
 
     def _begin(self) -> None:
         if not self.read_only:
-            _BEGIN_WRITING.get(self.source.dialect, _begin)(self.connection)
+            _BEGIN_WRITING.get(self.source.dialect, _write_mariadb)(self.connection, self.snapshot)
         elif self.snapshot:
-            _BEGIN_READING.get(self.source.dialect, _begin_snapshot)(self.connection)
+            _BEGIN_READING.get(self.source.dialect, _read_mariadb)(self.connection)
 
     def _end(self) -> None:
         self.require_sound()
@@ -224,7 +225,8 @@ class Transaction:
     def nested(self, *, rollback: bool = False) -> Iterator[None]:
         """Make what follows a part that can be undone alone (a savepoint)."""
         self.require_sound()
-        savepoint = self.connection.begin_nested()
+        with self._explained():
+            savepoint = self.connection.begin_nested()
         try:
             yield
             self.require_sound()
@@ -233,13 +235,23 @@ class Transaction:
             self.failure = error
             raise
         except BaseException:
-            savepoint.rollback()
             self.failure = None
+            with self._explained():
+                savepoint.rollback()
             raise
-        if rollback:
-            savepoint.rollback()
-        else:
-            savepoint.commit()
+        with self._explained():
+            if rollback:
+                savepoint.rollback()
+            else:
+                savepoint.commit()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.SQLAlchemyError as error:
+            self.failure = self.explain(error)
+            raise self.failure from error
 
 
 class Session:
@@ -259,9 +271,8 @@ class Session:
     def __enter__(self) -> sa.Connection:
         transaction = self.transaction
         if self.own:
-            transaction.__enter__()
-        else:
-            transaction.require_sound()
+            return transaction.__enter__().connection
+        transaction.require_sound()
         transaction.deed = self.deed
         transaction.writing = False
         transaction.renew()
@@ -301,14 +312,18 @@ def repeated(
 ) -> Callable[Concatenate[Model, Parameters], Result]:
     """Let a verb do its work again if others made the database undo it.
 
-    Not in a transaction: all of that is undone, and whoever began it may repeat it.
+    Not in a transaction: all of that is undone, and whoever began it may repeat it.  The second
+    try is made at once, since the first of two who were in each other's way is done by then.
     """
 
     @wraps(verb)
     def again(model: Model, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        if model._transaction is not None:
+        try:
             return verb(model, *args, **kwargs)
-        return repeat(partial(verb, model, *args, **kwargs))
+        except RetryError:
+            if model._transaction is not None:
+                raise
+        return repeat(partial(verb, model, *args, **kwargs), TRIES - 1)
 
     return again
 
@@ -327,13 +342,11 @@ def session(
 # -- how each database begins, and what it checks at the end -------------------------------
 
 
-def _begin(connection: sa.Connection) -> None:
-    connection.begin()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
+def _write_sqlite(connection: sa.Connection, snapshot: bool) -> None:
     """Take SQLite's one write lock, whatever way the engine begins transactions."""
     raw: Any = connection.connection.dbapi_connection
+    if not snapshot and _begins_by_itself(raw):
+        return  # with the first statement, which writes
     shared = raw.in_transaction
     connection.begin()
     if shared:
@@ -345,6 +358,11 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _begins_by_itself(raw: Any) -> bool:
+    """Whether sqlite3 begins a transaction before a statement that writes."""
+    return raw.isolation_level is not None and getattr(raw, "autocommit", False) is not True
+
+
 def _read_sqlite(connection: sa.Connection) -> None:
     connection.begin()
     raw: Any = connection.connection.dbapi_connection
@@ -352,17 +370,41 @@ def _read_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
 
+def _write_postgresql(connection: sa.Connection, _snapshot: bool) -> None:
+    connection.begin()
+    raw: Any = connection.connection.dbapi_connection
+    if raw.autocommit:  # as the engine wants it
+        connection.exec_driver_sql("BEGIN")
+
+
 def _read_postgresql(connection: sa.Connection) -> None:
-    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    try:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # The driver says so itself, without SQLAlchemy, who knows what that means: for the
+        # pool as well.
+        connection.exec_driver_sql("SELECT 1")
+        raise exc.InvalidRequestError("cannot begin to read") from error
     connection.begin()
 
 
-def _begin_snapshot(connection: sa.Connection) -> None:
+def _write_mariadb(connection: sa.Connection, _snapshot: bool) -> None:
     connection.begin()
+    raw: Any = connection.connection.dbapi_connection
+    if getattr(raw, "get_autocommit", bool)():  # as the engine wants it
+        connection.exec_driver_sql("START TRANSACTION")
+
+
+def _read_mariadb(connection: sa.Connection) -> None:
+    connection.begin()
+    if ISOLATION not in connection.info:
+        connection.info[ISOLATION] = connection.get_isolation_level()
+    if connection.info[ISOLATION] not in ("REPEATABLE READ", "SERIALIZABLE"):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
-_BEGIN_WRITING = {"sqlite": _begin_sqlite}
+_BEGIN_WRITING = {"sqlite": _write_sqlite, "postgresql": _write_postgresql}
 _BEGIN_READING = {"sqlite": _read_sqlite, "postgresql": _read_postgresql}
 
 
