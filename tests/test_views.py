@@ -75,6 +75,37 @@ def test_the_dispatcher_can_wrap_functions() -> None:
     assert ask(app, path="/hello/ann").text == "ann"
 
 
+def test_the_dispatcher_can_wrap_functions_and_take_applications_beside_them() -> None:
+    class Counter(View):
+        def get(self, request: Request) -> str:
+            return "3"
+
+    def plain(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"plain"]
+
+    inner = Dispatcher()
+    inner.add("/", Response("inner"))
+    decorated = view(lambda request: "decorated")
+    app = Dispatcher(wrap=view)
+    app.add("/function", lambda request: "function")
+    applications = {"response": Response("response"), "counter": Counter(), "plain": plain}
+    for name, one in {**applications, "decorated": decorated}.items():
+        assert view(one) is one
+        app.add(f"/{name}", one)
+    app.add("/inner|", inner)
+    paths = ["/function", "/response", "/counter", "/plain", "/decorated", "/inner/"]
+    texts = [ask(app, path=path).text for path in paths]
+    assert texts == ["function", "response", "3", "plain", "decorated", "inner"]
+
+
+def test_what_has_no_signature_is_a_function() -> None:
+    """As are some that are written in C."""
+    request = Request.blank("/")
+    request.environ["wsgiorg.routing_args"] = (("method",), {})
+    assert finished(request, view(getattr)).text == "GET"
+
+
 def test_media_types_render_what_is_returned() -> None:
     @view(media=[JSON])
     def numbers(request: Request) -> Any:

@@ -30,6 +30,7 @@ Reads ``wsgiorg.routing_args``: its variables are the keyword arguments.  Writes
 ``wsgikit.action``: the name of the function or method, by which HTML finds its template.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
 from typing import Any, overload
@@ -75,7 +76,9 @@ def view(
 ) -> WSGIApplication | Callable[[_Function], WSGIApplication]:
     """Make a WSGI application of a function of ``request`` and the URI variables.
 
-    It is called for every method; the route says which ones come here.
+    It is called for every method; the route says which ones come here.  What is a WSGI
+    application already, by the names of its parameters, is returned as it is, so that
+    ``Dispatcher(wrap=view)`` takes both.
 
     Args:
         function: Left out, a decorator is returned: ``@view(media=[JSON])``.
@@ -84,6 +87,8 @@ def view(
     kinds = media_types(media)
 
     def decorate(function: _Function) -> WSGIApplication:
+        if _is_application(function):
+            return function
         name = getattr(function, "__name__", type(function).__name__)
 
         @wraps(function)
@@ -94,6 +99,15 @@ def view(
         return app
 
     return decorate if function is None else decorate(function)
+
+
+def _is_application(function: _Function) -> bool:
+    try:
+        # Not the signature of what was decorated: that is the one of a view's function.
+        parameters = inspect.signature(function, follow_wrapped=False).parameters
+    except (TypeError, ValueError):
+        return False  # written in C, some of these have none
+    return [*parameters][1:] == ["start_response"]  # PEP 3333's names, but for one's _environ
 
 
 class View:
