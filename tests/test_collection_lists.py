@@ -123,6 +123,8 @@ def test_a_reference_is_replaced_by_its_row(ask: Client) -> None:
     assert one.json == {"country": {"code": "CH", "name": "Switzerland"}}
     assert one.headers["ETag"] != ask("GET", "/cities/1").headers["ETag"]
     assert ask("GET", "/cities/4?embed=country").json["country"] is None
+    refused = ask("GET", "/cities/1?fields=nosuch")
+    assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "fields")
     refused = ask("GET", "/cities/1?embed=name")
     assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "embed")
 

@@ -8,11 +8,18 @@ from wsgikit.query import Query, QueryError
 
 
 def shown_fields(model: Any, query: Query) -> Sequence[Field]:
-    """Give the fields of a row that a query wants to see, in the order in which it says so."""
+    """Give the fields of a row that a query wants to see, in the order in which it says so.
+
+    Raises:
+        QueryError: If there is no such field.
+    """
     known = {field.name: field for field in model.fields}
     if not query.fields:
         return tuple(known.values())
     more = [name for name in query.embed if name not in query.fields]
+    for name in query.fields:
+        if name not in known:
+            raise QueryError("fields", f"There is no column {name[:50]!r}.")
     return tuple(known[name] for name in (*query.fields, *more))
 
 
