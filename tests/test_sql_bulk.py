@@ -680,3 +680,14 @@ def test_two_imports_at_the_same_time_are_both_whole(engine: sa.Engine) -> None:
         thread.join()
     assert not failures
     assert [row["id"] for row in everything(model)] == list(range(1, 2000))
+
+
+def test_rows_of_a_reflected_table_get_their_numbers(sqlite_engine: sa.Engine) -> None:
+    """SQLite does not say that its INTEGER PRIMARY KEY is never null."""
+    with sqlite_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE loose (id INTEGER PRIMARY KEY, other)"))
+    table = sa.Table("loose", sa.MetaData(), autoload_with=sqlite_engine)
+    loose = TableModel(table, sqlite_engine)
+    written = loose.create_many([{}, {"other": 7}, {}], returning=True)
+    assert [row["id"] for row in written.rows] == [1, 2, 3]
+    assert [row["other"] for row in written.rows] == [None, 7, None]

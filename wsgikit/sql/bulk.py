@@ -281,7 +281,7 @@ class Creation:
             if result.rowcount != len(group.items):
                 raise StoreError("The database did not store every row; nothing was changed.")
             made: Sequence[Sequence[Any]] = [()] * len(group.items)
-        elif self.connection.dialect.insert_executemany_returning_sort_by_parameter_order:
+        elif self._keys_come_in_order:
             columns = [column.column for column in self.prepared.key_columns]
             wanted = group.statement.returning(*columns, sort_by_parameter_order=True)
             made = self.connection.execute(wanted, group.parameters).all()
@@ -291,6 +291,13 @@ class Creation:
         for item, key in zip(group.items, made, strict=True):
             if given or self._needs_keys:
                 item.key = self.model._new_key(item.attempt, key)
+
+    @property
+    def _keys_come_in_order(self) -> bool:
+        """Whether SQLAlchemy can tell which of several rows got which key."""
+        nullable = any(column.column.nullable for column in self.prepared.key_columns)
+        dialect = self.connection.dialect
+        return dialect.insert_executemany_returning_sort_by_parameter_order and not nullable
 
     def _update(self, group: "Group") -> None:
         # Each names one row that is locked, so together they touch as many as they are.
