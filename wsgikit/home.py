@@ -27,28 +27,43 @@ Where the dispatcher has a `wsgikit.openapi.OpenAPI`, both lead programs to it.
 Routes are read as plain data, at each request; an application takes part by what it has:
 ``walk()`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
 collection).  Reads ``wsgikit.url``, to know where the dispatcher is mounted; writes
-``wsgikit.action`` (``home``) and ``wsgikit.context`` (``title`` and ``collections``: dicts of
-``href``, ``title`` and ``note``).
+``wsgikit.action`` (``home``) and, for pages, ``wsgikit.context``: ``title``, ``collections``,
+``search`` and ``results``.
+
+The page also tells how large the collections are, and searches all of them (``/?q=``).  It finds
+each as a request would (``wsgikit.reach``), and asks those that can tell: ``summarize(request)``
+and ``look_for(request, words)``, see `wsgikit.model_collection.overview`.  What a policy hides
+from the request is not counted and not found.
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from time import monotonic
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Request, Response
-from webob.exc import HTTPException, HTTPMethodNotAllowed, HTTPNoContent
+from webob.exc import HTTPBadRequest, HTTPException, HTTPMethodNotAllowed, HTTPNoContent
 
-from wsgikit.media import Media, MediaType, asset, media_types, problem, respond
+from wsgikit.media import Media, MediaType, asset, media_types, negotiate, problem, respond
 from wsgikit.uri import PatternError, URIPattern
 
 #: What a collection's actions allow: on the collection, and on an item.
-_COLLECTION_METHODS = {"list": "GET", "create": "POST"}
+_COLLECTION_METHODS = {
+    "list": "GET",
+    "query": "QUERY",
+    "create": "POST",
+    "bulk_patch": "PATCH",
+    "bulk_delete": "DELETE",
+}
 _ITEM_METHODS = {"retrieve": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 _WRITES = frozenset({"create", "update", "patch", "delete"})
+
+_log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
@@ -80,11 +95,21 @@ class Home:
         title: The heading of the page.
         media: How the page is rendered, as by ``HTML()``; by default in the way of the first
             listed collection that has pages, or as a plain list.
+        patience: Seconds that all collections together may take to be counted, and to be
+            searched.  What is not done by then is left out of the page.
     """
 
-    def __init__(self, dispatcher: Any, title: str = "Home", media: Media | None = None) -> None:
+    def __init__(
+        self,
+        dispatcher: Any,
+        title: str = "Home",
+        media: Media | None = None,
+        *,
+        patience: float = 3.0,
+    ) -> None:
         self.dispatcher = dispatcher
         self.title = title
+        self.patience = patience
         self._given = None if media is None else media_types(media)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -122,19 +147,18 @@ class Home:
                 return HTTPNoContent(headers=allow)
             raise HTTPMethodNotAllowed(headers=allow)
         request.environ["wsgikit.action"] = "home"
-        request.environ["wsgikit.context"] = {
-            "title": self.title,
-            "collections": [
-                {"href": entry.href, "title": entry.title, "note": _note(entry.app)}
-                for entry in entries
-                if entry.href is not None
-            ],
-        }
-        value = describe(self.title, entries, request.path_url, description)
         found = asset(request, media)
+        if found is not None:
+            return found
         # RFC 8631: where a description for programs is.
-        link = {} if description is None else {"Link": f'<{description}>; rel="service-desc"'}
-        return respond(value, request, media, headers=link) if found is None else found
+        headers = {} if description is None else {"Link": f'<{description}>; rel="service-desc"'}
+        if _is_page(negotiate(request, media)) and request.method != "HEAD":
+            overview = Overview(request, [e for e in entries if e.href], self.patience)
+            request.environ["wsgikit.context"] = {"title": self.title, **overview.context()}
+            if overview.private:
+                headers["Cache-Control"] = "private, no-store"
+        value = describe(self.title, entries, request.path_url, description)
+        return respond(value, request, media, headers=headers)
 
     def _media(self, entries: Iterable[Entry]) -> Sequence[MediaType]:
         """Give pages first, then JSON Home under both names that a program may ask by."""
@@ -215,6 +239,86 @@ def _join(prefix: str | None, pattern: URIPattern, **urlvars: Any) -> str | None
 def _note(app: WSGIApplication) -> str:
     actions = getattr(app, "actions", None)
     return "" if actions is None or _WRITES & set(actions) else "read-only"
+
+
+# -- the page ----------------------------------------------------------------------------
+
+
+class Overview:
+    """What the page shows of what is listed, as far as the request may see it.
+
+    Args:
+        request: The request for the page.
+        entries: What is listed.
+        patience: Seconds for all of it.
+    """
+
+    def __init__(self, request: Request, entries: Iterable[Entry], patience: float) -> None:
+        self._request = request
+        self._entries = list(entries)
+        self._end = monotonic() + patience
+        self._apps = {e.href: found for e in self._entries if (found := self._reach(e))}
+
+    @property
+    def private(self) -> bool:
+        """Whether what is shown depends on who asks."""
+        apps = (app for app, _request in self._apps.values())
+        return any(getattr(app, "policy", None) is not None for app in apps)
+
+    def context(self) -> dict[str, Any]:
+        """Give what the template sees besides the title."""
+        found = [self._collection(entry) for entry in self._entries]
+        words = self._words()
+        known = any(each.get("searchable") for each in found)
+        return {
+            "collections": found,
+            "search": {"url": self._request.path, "value": words} if known else None,
+            "results": [*self._results(words)] if known and words else None,
+        }
+
+    def _words(self) -> str:
+        try:
+            pairs = parse_qsl(
+                self._request.query_string, errors="strict", separator="&", max_num_fields=100
+            )
+        except ValueError as error:
+            raise HTTPBadRequest("The query string cannot be read.") from error
+        words = [value for name, value in pairs if name == "q"]
+        return words[0].strip() if words else ""
+
+    def _collection(self, entry: Entry) -> dict[str, Any]:
+        told = self._ask(entry, "summarize") or {}
+        note = _note(entry.app) or ("read-only" if told.get("read_only") else "")
+        empty = {"count": None, "kind": None, "read_only": "", "searchable": False}
+        return {"href": entry.href, "title": entry.title, "note": note, **empty, **told}
+
+    def _results(self, words: str) -> Iterator[dict[str, Any]]:
+        for entry in self._entries:
+            found = self._ask(entry, "look_for", words)
+            if found is not None:
+                yield {"title": entry.title, **found}
+
+    def _reach(self, entry: Entry) -> tuple[WSGIApplication, Request] | None:
+        """Find what is at an entry's URL, and the request that it would get."""
+        reach = self._request.environ.get("wsgikit.reach")
+        try:
+            found = None if reach is None else reach(self._request.environ, entry.href)
+        except Exception:
+            # A view that cannot be imported is shown when somebody goes there.
+            _log.exception("what is at %s cannot be found out", entry.href)
+            return None
+        return None if found is None else (found[0], Request(found[1]))
+
+    def _ask(self, entry: Entry, name: str, *arguments: str) -> dict[str, Any] | None:
+        """Ask a collection about itself, if it can tell, and if there is time."""
+        app, request = self._apps.get(entry.href, (None, None))
+        if not hasattr(app, name) or monotonic() > self._end:
+            return None
+        try:
+            told: dict[str, Any] | None = getattr(app, name)(request, *arguments)
+        except HTTPException:  # not for this request
+            return None
+        return told
 
 
 # -- JSON Home ---------------------------------------------------------------------------
