@@ -250,7 +250,7 @@ def test_json_home_describes_items_methods_and_formats() -> None:
             "people": {
                 "href": "/people/",
                 "hints": {
-                    "allow": ["GET", "POST"],
+                    "allow": ["GET", "QUERY", "POST"],
                     "formats": {"application/json": {}},
                     "describedBy": "/people/;schema",
                 },
