@@ -1,0 +1,40 @@
+// What makes the pages quicker to use. Everything works without it.
+const each = (what, work, where = document) => where.querySelectorAll(what).forEach(work);
+
+// A box in the heading ticks all rows of the page, and the bar below says how many are ticked.
+each("form.many", form => {
+  const boxes = [...form.querySelectorAll("tbody .tick input")], head = form.querySelector("thead .tick");
+  const every = head.appendChild(document.createElement("input"));
+  every.type = "checkbox";
+  every.ariaLabel = head.dataset.all;
+  form.addEventListener("change", ({ target }) => {
+    if (target === every) for (const box of boxes) box.checked = every.checked;
+    const ticked = boxes.filter(box => box.checked).length;
+    every.checked = ticked === boxes.length;
+    every.indeterminate = ticked > 0 && !every.checked;
+    form.querySelector("summary b").textContent = ticked || "";
+  });
+});
+
+// Rows that match what is typed are offered, and the chosen one is named.
+each("input[data-find]", input => {
+  let timer;
+  input.addEventListener("input", () => {
+    const typed = input.value, picked = [...input.list.options].find(option => option.value === typed);
+    each("output", name => { name.value = picked?.label ?? ""; }, input.parentNode);
+    clearTimeout(timer);
+    if (typed && !picked) timer = setTimeout(async () => {
+      const answer = await fetch(input.dataset.find + encodeURIComponent(typed));
+      const rows = answer.ok ? (await answer.json()).data.map(Object.values) : [];
+      const options = rows.map(([value, label]) => new Option(label ?? value, value));
+      if (typed === input.value) input.list.replaceChildren(...options);
+    }, 150);
+  });
+});
+
+// An address does not repeat what was left empty, and Escape closes what is open.
+addEventListener("formdata", ({ target, formData }) => {
+  for (const [name, text] of target.method === "get" ? [...formData] : [])
+    if (!text && !/__(eq|ne)$/.test(name)) formData.delete(name);
+});
+addEventListener("keydown", ({ key }) => key === "Escape" && each("details[open]", box => { box.open = false; }));

@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 #: Included by pages, and no pages themselves.
-PARTS = frozenset({"layout", "field", "pager", "search", "table", "default"})
+PARTS = frozenset({"layout", "field", "search", "table", "pager", "import", "default"})
 
 
 def HTML(

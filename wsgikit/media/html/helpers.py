@@ -23,7 +23,7 @@ HELPERS = (
     *("request", "value", "action", "told", "static", "url_for", "format_url", "slot"),
     *("show", "stored", "cells", "kind_of", "name_of", "complaints", "row_id"),
     *("control", "field_id", "mistakes", "enctype"),
-    *("_", "ngettext", "number_text", "say"),
+    *("_", "ngettext", "number_text", "how_many", "cut_text", "say"),
 )
 
 _NOWHERE = (None, -1, -1)
@@ -82,6 +82,16 @@ class Helpers:
     def _(self, text: str, **values: Any) -> str:
         """Translate a text, and fill in its gaps: `_("Edit: {name}", name="Ada")`."""
         return self._language.gettext(text, **values)
+
+    def how_many(self, count: Any) -> str:
+        """Write a number of rows; one that was not counted to its end has a plus."""
+        if isinstance(count, Mapping):
+            return self.number_text(count["n"]) + ("" if count.get("exact") else "+")
+        return self.number_text(count)
+
+    def cut_text(self, text: str | None) -> Show:
+        """Show a text of a file: its beginning; `None` is no value."""
+        return self._shown().null if text is None else cut(text) or self._shown().empty
 
     def say(self, text: Any) -> str:
         """Translate a text that code made, such as what is wrong with a value."""

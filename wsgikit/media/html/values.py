@@ -91,6 +91,8 @@ class Values:
             return self._language.words("yes" if value else "no")
         if isinstance(value, int | float | Decimal) and not isinstance(value, Enum):
             text = plain(value)
+            # A float is not written with digits that say nothing.
+            text = text.removesuffix(".0") if isinstance(value, float) else text
             is_name = field.name in self._keys or field.references
             return text if is_name else self._language.number(text)
         if isinstance(value, date | time):
