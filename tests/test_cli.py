@@ -599,6 +599,8 @@ def test_a_database_is_served_for_writing_when_asked(database: Path, call: Call)
     assert [status for status, _ in answers] == [201, 200]
     assert "city   table  read and write\n" in output
     assert "--write" not in output
+    with closing(sqlite3.connect(database)) as connection:  # which may be read meanwhile
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("server", ["postgresql", "mariadb"])

@@ -485,9 +485,11 @@ def test_a_server_that_is_away_is_said_to_be_and_work_goes_on_when_it_returns(
     gc.collect()
 
 
-def test_a_file_that_is_moved_away_and_back(tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?mode=rw&uri=true"])
+def test_a_file_that_is_moved_away_and_back(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "x y.db"
+    path.touch()
+    engine = sa.create_engine(url.format(path))
     model = TableModel(counters_table(engine), engine)
     model.create({"n": 1})
     path.rename(tmp_path / "y.db")
@@ -509,6 +511,13 @@ def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
     model.create({"n": 2})
     backup.rename(path)
     assert [row["n"] for row in model.list(Query()).data] == [1]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///file:x?mode=memory&uri=true"])
+def test_a_database_in_memory_is_no_file(url: str) -> None:
+    engine = sa.create_engine(url, poolclass=StaticPool)
+    assert TableModel(counters_table(engine), engine).create({"n": 1})["n"] == 1
     engine.dispose()
 
 

@@ -31,7 +31,7 @@ import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -53,8 +53,9 @@ DRIVERS = {
 #: The extra that installs an optional module.
 EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
 
-#: Seconds to wait for a database server.
+#: Seconds to wait for a database server, and for a connection that others have.
 CONNECT_TIMEOUT = 10
+POOL_TIMEOUT = 5
 
 #: Tables between two lines of progress, where there is no terminal.
 PROGRESS_STEP = 50
@@ -490,7 +491,9 @@ def _difference(table: str, stored: set[str], described: set[str]) -> str:
 
 def _connect(database_url: str, write: bool) -> Any:
     """Give an engine for a database that exists; an SQLite file is never created."""
-    from sqlalchemy import URL, create_engine, event, make_url  # slow, and needed only here
+    from sqlite3 import DatabaseError  # slow, as what follows, and needed only here
+
+    from sqlalchemy import URL, create_engine, event, make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     try:
@@ -499,7 +502,7 @@ def _connect(database_url: str, write: bool) -> Any:
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         if url.get_backend_name() != "sqlite":
             timeout = {"connect_timeout": CONNECT_TIMEOUT}
-            return create_engine(url, pool_pre_ping=True, connect_args=timeout)
+            return create_engine(url, pool_timeout=POOL_TIMEOUT, connect_args=timeout)
         engine = create_engine(_sqlite_url(url, write))
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         # Without the error's own text: it may hold the password.
@@ -514,6 +517,10 @@ def _connect(database_url: str, write: bool) -> Any:
     def turn_on(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA foreign_keys = ON")
+        if write:
+            # Reading goes on while somebody writes.  It stays as it is while others use it.
+            with suppress(DatabaseError):
+                connection.execute("PRAGMA journal_mode = WAL")
 
     return engine
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -99,8 +100,10 @@ class Source:
 def _path_of(engine: sa.Engine) -> str | None:
     """Give the path of a SQLite database that is an ordinary file."""
     path = engine.url.database or ":memory:"
-    ordinary = engine.dialect.name == "sqlite" and not path.startswith((":", "file:"))
-    return os.path.abspath(path) if ordinary else None
+    if path.startswith("file:"):  # https://sqlite.org/uri.html
+        path = unquote(path.removeprefix("file:").removeprefix("//"))
+    in_memory = path.startswith(":") or engine.url.query.get("mode") == "memory"
+    return None if in_memory or engine.dialect.name != "sqlite" else os.path.abspath(path)
 
 
 class Transaction:
