@@ -14,6 +14,7 @@ Nulls are the smallest values, and SQL does not compare them.  So the rows witho
 listed apart as well, where a database's indexes have them at the other end.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -228,6 +229,8 @@ _FITS: Mapping[tuple[str, str], Callable[[Any], bool]] = {
     ("postgresql", "integer"): _is_int64,
     ("postgresql", "text"): lambda part: "\0" not in part,
     ("postgresql", "enum"): lambda part: "\0" not in part,
+    ("mariadb", "float"): math.isfinite,
+    ("mysql", "float"): math.isfinite,
     ("mariadb", "decimal"): _is_literal,
     ("mysql", "decimal"): _is_literal,
 }
