@@ -146,6 +146,7 @@ class Model(Protocol):
     the bare value.  A model may have these as well:
 
     - `name`: a word for people and links; `label`: the field that stands for a row;
+    - `kind`: a word for what it is, such as ``table`` or ``view``;
     - `read_only`: `False`, or a sentence that says why nothing can be written;
     - `version(row)`: its version as text; without it, a digest of the row;
     - `page_size` and `max_page_size`: rows of a page by default, and at most;

@@ -27,7 +27,8 @@ field that stands for a row) and `wsgikit.link` (a function from a row to its UR
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links` and
 `refusals` (what answers are made of), and for people `browsing` (the list), `relations` (other
-collections), `selecting` and `importing` (many rows), `pages`, `flashes` and `wording`.
+collections), `selecting` and `importing` (many rows), `overview` (the home page), `pages`,
+`flashes` and `wording`.
 """
 
 import json
@@ -68,7 +69,7 @@ from wsgikit.model import (
 )
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
-from wsgikit.model_collection import browsing, flashes, importing, links, pages, selecting
+from wsgikit.model_collection import browsing, flashes, importing, links, overview, pages, selecting
 from wsgikit.model_collection.browsing import numbered
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
@@ -549,6 +550,20 @@ class ModelCollection(Collection):
         model = self.narrow(request)
         url = self._url_maker(request, model)
         return Seen(self.title, model, url, frozenset(self._allowed(model)), self)
+
+    def summarize(self, request: Request) -> dict[str, Any]:
+        """Tell what this collection is, see `wsgikit.model_collection.overview`.
+
+        Args, Raises: As `seen`.
+        """
+        return overview.summarize(self.seen(request))
+
+    def look_for(self, request: Request, words: str) -> dict[str, Any] | None:
+        """Give the first rows in which all words occur; `None` if there are none.
+
+        Args, Raises: As `seen`.
+        """
+        return overview.look_for(self.seen(request), words)
 
     # -- what actions share ------------------------------------------------------------
 

@@ -164,6 +164,11 @@ class TableModel:
         self._references = self._checked(references)
 
     @property
+    def kind(self) -> str:
+        """What people call it: ``table``, or ``view`` (``Table(..., info={"view": True})``)."""
+        return "view" if self.table.info.get("view") else "table"
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """The readable columns, in the table's order."""
         return self._prepared.fields

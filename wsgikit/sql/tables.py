@@ -73,7 +73,9 @@ def _read_table(engine: sa.Engine, metadata: sa.MetaData, name: str, is_view: bo
             # Types and indexes that SQLAlchemy does not know: such columns are read-only.
             warnings.simplefilter("ignore", exc.SAWarning)
             # A reference to a table that is gone must not hide this one.
-            table = sa.Table(name, metadata, autoload_with=engine, resolve_fks=False)
+            table = sa.Table(
+                name, metadata, autoload_with=engine, resolve_fks=False, info={"view": is_view}
+            )
             if engine.dialect.name == "sqlite":
                 _correct_types(engine, table)
     except exc.SQLAlchemyError as error:
