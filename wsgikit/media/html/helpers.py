@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from html import escape
 from itertools import chain
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
@@ -21,8 +23,8 @@ Show: TypeAlias = Any
 
 HELPERS = (
     *("request", "value", "action", "told", "static", "url_for", "format_url", "slot"),
-    *("show", "stored", "cells", "kind_of", "name_of", "complaints", "row_id"),
-    *("control", "field_id", "mistakes", "enctype"),
+    *("show", "stored", "table_rows", "cells", "kind_of", "name_of", "complaints", "row_id"),
+    *("filter_control", "control", "field_id", "mistakes", "enctype"),
     *("_", "ngettext", "number_text", "how_many", "cut_text", "say"),
 )
 
@@ -76,7 +78,7 @@ class Helpers:
         self._assets = assets
         self._context = context
         self._language = language
-        self._cells: Callable[[Any, str], Iterator[Any]] | None = None
+        self._cells: Callable[[Any], Iterator[Any]] | None = None
         self._values: Values | None = None
 
     def _(self, text: str, **values: Any) -> str:
@@ -176,34 +178,44 @@ class Helpers:
 
     # -- lists -------------------------------------------------------------------------
 
-    def cells(self, row: Mapping[str, Any], tick: bool = False) -> Iterator[Any]:
-        """Show a row as table cells, one for each field of `meta`; the first key field links.
+    def table_rows(self, tick: bool = False) -> Iterator[Any]:
+        """Show each row of `data` as a row of a table.
 
         Args:
-            row: The row.
             tick: Whether a cell with a box comes first.
         """
+        for row in self._context["data"]:
+            yield TEXT, Markup(f"<tr>{self._tick(row) if tick else ''}"), _NOWHERE
+            yield from self.cells(row)
+            yield TEXT, Markup("</tr>\n"), _NOWHERE
+
+    def cells(self, row: Mapping[str, Any]) -> Iterator[Any]:
+        """Show a row as table cells, one for each field of `meta`; the first key field links."""
         if self._cells is None:
             self._cells = self._plan_cells()
-        return self._cells(row, self._tick(row) if tick else "")
+        return self._cells(row)
 
     def _tick(self, row: Mapping[str, Any]) -> str:
         id = self.row_id(row)
         if id is None:
             return '<td class="tick"></td>'
-        name = self._language.gettext(N_("Tick {name}"), name=self.name_of(row))
-        box = element("input", "", type="checkbox", name="id", value=id, aria_label=name)
+        name = escape(self._tick_text.format(name=self.name_of(row)))
+        box = f'<input type="checkbox" name="id" value="{escape(id)}" aria-label="{name}">'
         return f'<td class="tick">{box}</td>'
 
-    def _plan_cells(self) -> Callable[[Any, str], Iterator[Any]]:
+    @cached_property
+    def _tick_text(self) -> str:
+        return self._language.gettext(N_("Tick {name}"))
+
+    def _plan_cells(self) -> Callable[[Any], Iterator[Any]]:
         fields, keys = self._context["meta"], self._keys()
         names = [field.name for field in fields]
         # Without its key among the columns, a row is found by the first one.
         linked = next((name for name in names if name in keys), *names[:1]) if keys else None
         makers = [self._cell(field, field.name == linked) for field in fields]
 
-        def cells(row: Mapping[str, Any], first: str) -> Iterator[Any]:
-            written = [first]
+        def cells(row: Mapping[str, Any]) -> Iterator[Any]:
+            written: list[str] = []
             for start, end, show in makers:
                 shown = show(row)
                 written.append(start)
@@ -272,6 +284,20 @@ class Helpers:
     def _keys(self) -> Sequence[str]:
         primary = self._context["primary"]
         return (primary,) if isinstance(primary, str) else primary or ()
+
+    def filter_control(self, asked: Mapping[str, Any]) -> Markup:
+        """Make the control of a filter."""
+        name = escape(asked["name"])
+        if asked["kind"] != "select":
+            kind, value = escape(asked["kind"]), escape(asked["value"])
+            step = ' step="any"' if kind == "number" else ""
+            return Markup(f'<input type="{kind}" name="{name}" value="{value}"{step}>')
+        options = (
+            f'<option value="{escape(option["value"])}"{" selected" if option["selected"] else ""}>'
+            f"{escape(self.say(option['text']), quote=False)}</option>"
+            for option in asked["options"]
+        )
+        return Markup(f'<select name="{name}">{"".join(options)}</select>')
 
     # -- forms -------------------------------------------------------------------------
 

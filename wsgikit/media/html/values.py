@@ -121,7 +121,7 @@ class Values:
         iso = value.isoformat()
         if text.replace(" ", "T") == iso:
             return Markup(text)
-        return element("time", text, datetime=iso)
+        return Markup(f'<time datetime="{iso}">{escape(text, quote=False)}</time>')
 
     def _referring(self, field: Any, value: Any, limit: int) -> Markup:
         label = self._label_of(field, value)
@@ -167,9 +167,10 @@ def _line(text: str, limit: int) -> Markup:
     shown = cut(text, limit)
     if "://" in text[:9] or "@" in text or text[:7].lower() == "mailto:":
         if _ADDRESS.fullmatch(text):
-            return element("a", shown, href=text, rel="noopener noreferrer")
+            start = f'<a href="{escape(text)}" rel="noopener noreferrer">'
+            return Markup(f"{start}{escape(shown, quote=False)}</a>")
         if _MAIL.fullmatch(text):
-            return element("a", shown, href=f"mailto:{text}")
+            return Markup(f'<a href="mailto:{text}">{shown}</a>')
     if not limit and len(text) > MAX_SPREAD:
         return element("div", text, class_="tall", tabindex="0", role="group")
     return Markup(escape(shown, quote=False))
