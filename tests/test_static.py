@@ -12,7 +12,7 @@ from wsgiref.types import WSGIApplication
 from wsgiref.validate import validator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webob import Request, Response
 
@@ -464,6 +464,7 @@ def test_preconditions_come_before_ranges(app: WSGIApplication) -> None:
     assert ask(app, "/text.txt", Range="bytes=99-", If_Range='"other"').status_int == 200
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_parts_of_a_file_make_the_whole(data: st.DataObject) -> None:
     content = Path(__file__).read_bytes()
