@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webob import Request, Response
-from webob.exc import HTTPForbidden, HTTPNoContent
+from webob.exc import HTTPException, HTTPForbidden, HTTPNoContent, HTTPUnauthorized
 
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.events import EventStream, MaxStreams, encode_event, last_event_id
@@ -221,21 +221,44 @@ def test_a_view_may_return_a_stream() -> None:
     assert read(ask(app).body) == [("message", "x", "")]
 
 
-@pytest.mark.parametrize("error", [HTTPForbidden, HTTPNoContent])
-def test_the_function_may_raise_http_errors(error: type[Exception]) -> None:
+def raising(error: Exception) -> EventStream:
     def events(request: Request) -> Iterable[str]:
         raise error
 
-    app = EventStream(events)
-    assert ask(app).status_int == error().status_int  # type: ignore[attr-defined]
+    return EventStream(events)
+
+
+def test_the_function_may_raise_http_errors() -> None:
+    app = raising(HTTPUnauthorized("Log in.", headers=[("WWW-Authenticate", "Basic")]))
+    response = ask(app, Accept="text/event-stream")
+    assert response.status == "401 Unauthorized"
+    assert response.content_type == "application/problem+json"
+    assert response.json["detail"] == "Log in."
+    assert response.headers["WWW-Authenticate"] == "Basic"
     assert app.open == 0
 
 
-def test_other_errors_of_the_function_are_the_servers() -> None:
-    def events(request: Request) -> Iterable[str]:
-        raise ZeroDivisionError
+@pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (HTTPNoContent(), 204, b""),
+        (HTTPForbidden(body=b"My own words"), 403, b"My own words"),
+        (HTTPException("", Response("Theirs", status=418)), 418, b"Theirs"),
+    ],
+)
+def test_what_is_raised_with_a_body_of_its_own_keeps_it(
+    error: Exception, status: int, body: bytes
+) -> None:
+    response = ask(raising(error))
+    assert (response.status_int, response.body) == (status, body)
 
-    app = EventStream(events)
+
+def test_an_error_that_explains_itself_needs_no_detail() -> None:
+    assert ask(raising(HTTPForbidden())).json["detail"].startswith("Access was denied")
+
+
+def test_other_errors_of_the_function_are_the_servers() -> None:
+    app = raising(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         ask(app)
     assert app.open == 0

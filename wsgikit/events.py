@@ -36,12 +36,11 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Request
-from webob.exc import HTTPBadRequest, HTTPException
+from webob.exc import HTTPBadRequest, HTTPException, WSGIHTTPException
 
 #: Seconds of silence before a comment is sent. HTML, 9.2.7: "every 15 seconds or so", since
 #: proxies drop connections on which nothing happens, some after 30.
@@ -168,7 +167,8 @@ class EventStream:
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             detail = "Events can only be read."
-            return _refuse(environ, start_response, 405, detail, ("Allow", "GET, HEAD"))
+            status = "405 Method Not Allowed"
+            return _refuse(environ, start_response, status, detail, ("Allow", "GET, HEAD"))
         if method == "HEAD":
             start_response("200 OK", [*_HEADERS])
             return []
@@ -179,7 +179,7 @@ class EventStream:
             body = self._open(environ, free)
         except HTTPException as error:
             free()
-            return error(environ, start_response)
+            return _fail(environ, start_response, error)
         except BaseException:
             free()
             raise
@@ -390,23 +390,35 @@ def _end(source: Any, free: Callable[[], None]) -> None:
 
 def _too_many(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     detail = "As many streams are open as may be: try again later."
-    return _refuse(environ, start_response, 503, detail, ("Retry-After", str(RETRY_AFTER)))
+    again = ("Retry-After", str(RETRY_AFTER))
+    return _refuse(environ, start_response, "503 Service Unavailable", detail, again)
+
+
+def _fail(
+    environ: WSGIEnvironment, start_response: StartResponse, error: HTTPException
+) -> Iterable[bytes]:
+    if not isinstance(error, WSGIHTTPException) or error.status_int < 400 or error.has_body:
+        return error(environ, start_response)
+    detail = str(error.detail or error.explanation)
+    own = ("content-type", "content-length", "vary")
+    kept = [line for line in error.headerlist if line[0].lower() not in own]
+    return _refuse(environ, start_response, error.status, detail, *kept)
 
 
 def _refuse(
     environ: WSGIEnvironment,
     start_response: StartResponse,
-    status: int,
+    status: str,
     detail: str,
-    header: tuple[str, str],
+    *headers: tuple[str, str],
 ) -> Iterable[bytes]:
     """Answer with one line of text for a browser's window, else with a problem (RFC 9457)."""
-    title = HTTPStatus(status).phrase
+    code, _, title = status.partition(" ")
     if "text/html" in environ.get("HTTP_ACCEPT", ""):
-        kind, body = "text/plain; charset=utf-8", f"{status} {title}\n\n{detail}\n".encode()
+        kind, body = "text/plain; charset=utf-8", f"{status}\n\n{detail}\n".encode()
     else:
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        problem = {"type": "about:blank", "title": title, "status": int(code), "detail": detail}
         kind, body = "application/problem+json", json.dumps(problem).encode()
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Vary", "Accept")]
-    start_response(f"{status} {title}", [*headers, header])
+    lines = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Vary", "Accept")]
+    start_response(status, [*lines, *headers])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
