@@ -156,6 +156,11 @@ def _other_cell(value: Any) -> Any:
     return value if not isinstance(value, int) or _is_int64(value) else float(value)
 
 
+def _text_cell(value: Any) -> Any:
+    # Any type of MariaDB can be compared with a text, but not with a number.
+    return str(value) if isinstance(value, int | float) else value
+
+
 def _is_int64(value: int) -> bool:
     return INT64[0] <= value <= INT64[1]
 
@@ -168,6 +173,8 @@ _CELLS: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("sqlite", "other"): _other_cell,
     ("mariadb", "boolean"): int,
     ("mysql", "boolean"): int,
+    ("mariadb", "other"): _text_cell,
+    ("mysql", "other"): _text_cell,
     ("postgresql", "other"): str,
 }
 
@@ -249,7 +256,7 @@ def _fit_of(column: Column, dialect: str) -> Fit | None:
 def _fit_single(value: float, least: Any) -> tuple[Any, bool]:
     """Fit a column of 32-bit floats, of which each is shown as the shortest text that means it."""
     try:
-        [found] = struct.unpack("f", struct.pack("f", value))
+        [found] = struct.unpack("<f", struct.pack("<f", value))
     except OverflowError:
         return (_MAX_SINGLE if value > 0 else least), False
     shown = load_single(found)
@@ -263,9 +270,9 @@ _MAX_SINGLE = (2 - 2**-23) * 2.0**127
 
 def _single_below(value: float) -> float:
     # As integers, floats of one sign are in order (IEEE 754, binary32).
-    [bits] = struct.unpack("i", struct.pack("f", value))
+    [bits] = struct.unpack("<i", struct.pack("<f", value))
     bits = bits - 1 if value > 0 else bits + 1 if value < 0 else -(2**31) + 1
-    [below] = struct.unpack("f", struct.pack("i", bits))
+    [below] = struct.unpack("<f", struct.pack("<i", bits))
     return float(below)
 
 

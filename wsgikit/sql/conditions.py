@@ -166,7 +166,8 @@ class Conditions:
         complement = sa.not_(condition)
         if operator == "present" or not statements.by_name[name].column.nullable:
             return complement
-        return sa.or_(columns[name].is_(None), complement)
+        absent = sa.type_coerce(columns[name], sqltypes.NullType()).is_(None)
+        return sa.or_(absent, complement)
 
     def _exists(self, name: str, inner: Shape, statements: "Statements", columns: Any) -> Condition:
         target = statements.reference(name)
