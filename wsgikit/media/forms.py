@@ -87,7 +87,7 @@ class FormParser:
         max_parts: int = MAX_PARTS,
     ) -> None:
         self.limit = limit
-        self._max_fields = max_fields
+        self.max_fields = max_fields
         self._max_parts = max_parts
 
     def __call__(self, request: Request) -> Form:
@@ -104,7 +104,7 @@ class FormParser:
         body = read_body(request, self.limit)
         if name == "multipart/form-data":
             return _collect(_parts(body, parameters.get("boundary", ""), self._max_parts))
-        return _collect(_fields(body, self._max_fields))
+        return _collect(_fields(body, self.max_fields))
 
 
 def _collect(items: Iterable[tuple[str, str | Upload]]) -> Form:

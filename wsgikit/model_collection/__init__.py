@@ -83,7 +83,7 @@ from wsgikit.model_collection.reading import (
     query_of,
     read_many,
     read_one,
-    with_room_for_files,
+    with_room,
 )
 from wsgikit.model_collection.refusals import REFUSED, refusal_of
 from wsgikit.model_collection.relations import Relations, Seen, backlinks, neighbours, snapshot
@@ -153,7 +153,7 @@ class ModelCollection(Collection):
         self.records = None if idempotency is None else Records(idempotency)
         self._own_key_fields = links.key_fields(model)
         self.title = title or str(getattr(model, "name", "")) or "Collection"
-        media = [with_room_for_files(kind, model) for kind in media_types(media)]
+        media = [with_room(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
         self.pages = tuple(m for m in shown if m.format == "html")
         self.others = tuple(m for m in shown if m.format != "html")

@@ -321,6 +321,8 @@ _TRUTH = Field("isnull", "boolean")
 def _shown(field: Field | None, text: Any, relations: Relations) -> str:
     if field is not None and field.references is not None:
         return relations.label_of(field, _read(field, text)) or str(text)
+    if field is not None and field.kind == "boolean":
+        return Wording("yes") if _read(field, text) else Wording("no")
     return str(text)
 
 

@@ -51,7 +51,8 @@ def look_for(seen: Seen, words: str) -> dict[str, Any] | None:
     """Give the first rows in which all words occur; `None` if there are none.
 
     Returns:
-        `url` (of the list of all of them), `rows` (dicts of `text` and `url`) and `more`.
+        `url` (of the list of all of them), `rows` (dicts of `text` and `url`) and `count` (of
+        the rows; more than these are not looked for).
     """
     model = seen.model
     if not searched(model):
@@ -66,4 +67,4 @@ def look_for(seen: Seen, words: str) -> dict[str, Any] | None:
         return None
     rows = [{"text": pages.heading_of(model, row), "url": seen.url(row)} for row in page.data]
     url = f"{seen.url()}?{urlencode({'q': words})}"
-    return {"url": url, "rows": rows, "more": page.next is not None}
+    return {"url": url, "rows": rows, "count": {"n": len(rows), "exact": page.next is None}}

@@ -139,13 +139,22 @@ def _unescape(name: str) -> str:
     return name[1:] if name.startswith("__") else name
 
 
-def with_room_for_files(kind: MediaType, model: Any) -> MediaType:
-    """Raise a parser's limit by what the model's files may be long: base64 needs a third more."""
+def with_room(kind: MediaType, model: Any) -> MediaType:
+    """Raise a parser's limits by what this model needs.
+
+    These are the lengths of its files, for which base64 needs a third more, and the rows of a
+    page, all of which may be ticked.
+    """
     files = sum(f.length or 0 for f in model.fields if f.kind == "binary" and f.writable)
-    if not files or not hasattr(kind.parser, "limit"):
+    more = {
+        "limit": files * 4 // 3,
+        "max_record": files * 4 // 3,
+        "max_fields": int(getattr(model, "max_page_size", 1000)),
+    }
+    wanted = [bound for bound, number in more.items() if number and hasattr(kind.parser, bound)]
+    if not wanted:
         return kind
     parser: Any = copy(kind.parser)
-    for bound in ("limit", "max_record"):
-        if hasattr(parser, bound):
-            setattr(parser, bound, getattr(parser, bound) + files * 4 // 3)
+    for bound in wanted:
+        setattr(parser, bound, getattr(parser, bound) + more[bound])
     return replace(kind, parser=parser)

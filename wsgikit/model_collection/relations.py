@@ -281,21 +281,41 @@ def _can_be_found(field: Field, value: Any) -> bool:
 def _read(target: Target, values: Sequence[Any], *, choose: bool) -> None:
     """Read rows of these keys; and all, where they are wanted and few."""
     try:
+        missing: Sequence[Any] = _unknown(target, values)
         if choose and target.complete is None:
-            page = target.model.list(Query(limit=MAX_CHOICES, fields=target.columns))
-            target.complete = page.next is None
-            _keep(target, page.data)
-        missing = [value for value in values if (type(value), value) not in target.known]
+            missing = _glance(target, missing)
         while missing and not target.complete:
             some, missing = missing[:MAX_LOOKUP], missing[MAX_LOOKUP:]
-            name = target.field.name
-            among = Comparison(name, "in", tuple(some), name, texts=False)
-            query = Query(limit=len(some), filter=among, fields=target.columns)
+            query = Query(limit=len(some), filter=_among(target, some), fields=target.columns)
             for rows in pages_of(target.model, query):
                 _keep(target, rows)
     except (QueryError, ModelError):
         # The page is of another table, and can do without these.
         logger.exception("the rows that %s refers to cannot be read", target.field.name)
+
+
+def _unknown(target: Target, values: Iterable[Any]) -> Sequence[Any]:
+    return [value for value in values if (type(value), value) not in target.known]
+
+
+def _glance(target: Target, values: Sequence[Any]) -> Sequence[Any]:
+    """Read all rows, if they are few, or a sign that they are not; give what is still missing."""
+    query = Query(limit=MAX_CHOICES, fields=target.columns)
+    glance = getattr(target.model, "glance", None)
+    if glance is None or len(values) > MAX_LOOKUP:
+        page = target.model.list(query)
+        target.complete = page.next is None
+        _keep(target, page.data)
+        return _unknown(target, values)
+    rows, target.complete = glance(replace(query, filter=_among(target, values)))
+    _keep(target, rows)
+    return ()
+
+
+def _among(target: Target, values: Sequence[Any]) -> Comparison | Or:
+    """Give the condition for the rows of some values; for none, if there are none."""
+    name = target.field.name
+    return Comparison(name, "in", tuple(values), name, texts=False) if values else Or()
 
 
 def pages_of(model: Any, query: Query) -> Iterator[Sequence[Row]]:

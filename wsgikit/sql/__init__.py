@@ -239,6 +239,14 @@ class TableModel:
         with self._session("list", snapshot=several) as connection:
             return lists.page(connection, request)
 
+    @repeated
+    def glance(self, query: Query) -> tuple[Sequence[Row], bool]:
+        """See `wsgikit.model.Model`: one statement."""
+        lists = self._prepared.lists
+        request = lists.request(query, self)
+        with self._session("list") as connection:
+            return lists.glance(connection, request)
+
     def stream(self, query: Query) -> Iterator[Row]:
         """See `wsgikit.model.Model.stream`: a server-side cursor, closed with the iterator.
 

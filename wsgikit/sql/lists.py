@@ -22,6 +22,7 @@ from wsgikit.query import (
     EVERYTHING,
     Cursor,
     Query,
+    QueryError,
     decode_cursor,
     describe_ordering,
     encode_cursor,
@@ -39,6 +40,9 @@ Reader: TypeAlias = Callable[[sa.Select[Any], Mapping[str, Any]], Generator[Sequ
 
 #: Rows that are looked up by key in one statement; no page has more, unless it was made so.
 MAX_KEYS = 1000
+
+#: What may come of reading rows, and have another way to read them.
+READING_ERRORS = (*CONVERSION_ERRORS, exc.StatementError)
 
 #: PostgreSQL's codes for a text that is no value of its type, or one out of range.
 _REFUSED = frozenset({"22003", "22007", "22008", "22P02"})
@@ -192,6 +196,16 @@ class Lists:
         bound = number if request.count == "exact" else COUNT_BOUND
         return replace(page, count=min(number, bound), count_exact=number <= bound)
 
+    def glance(self, connection: sa.Connection, request: Request) -> tuple[Sequence[Row], bool]:
+        """Read the rows of the filter, and all rows if these are no more than the limit."""
+        shape = request.shape._replace(form="glance")
+        parameters = {**request.parameters, "page_rows": request.limit + 1}
+        _plan, found = self._fetch(connection, shape, parameters)
+        first = [row for values, row in found if values[-1] == 1]
+        if len(first) <= request.limit:
+            return first, True
+        return [row for values, row in found if values[-1] == 0], False
+
     def stream(self, read: Reader, request: Request) -> Iterator[Row]:
         """Read the whole list, row by row."""
         shape = request.shape._replace(form="all", joined=request.embed)
@@ -205,7 +219,7 @@ class Lists:
                         yield plan.row(values)
                         done += 1
                 return
-            except CONVERSION_ERRORS as error:
+            except READING_ERRORS as error:
                 careful, wide = _other_way(error, careful, wide)
 
     def _fetch(
@@ -218,7 +232,7 @@ class Lists:
             try:
                 found = connection.execute(plan.statement, parameters).all()
                 return plan, [(values, plan.row(values)) for values in found]
-            except CONVERSION_ERRORS as error:
+            except READING_ERRORS as error:
                 if shape.place is not None and _is_refused(error):
                     raise foreign_cursor() from error
                 careful, wide = _other_way(error, careful, wide)
@@ -261,6 +275,9 @@ def _shifted(request: Request, text: str) -> Request:
 
 def _other_way(error: Exception, careful: bool, wide: bool) -> tuple[bool, bool]:
     """Say how else to read, after a value that cannot be read or compared so."""
+    if type(error) is exc.StatementError and isinstance(error.orig, CONVERSION_ERRORS):
+        # A project's own type refused a value; the database's errors are of other classes.
+        raise QueryError("", "A value of the filter does not suit its column.") from error
     if not careful and is_unreadable(error):
         return True, wide
     if not wide and isinstance(error, exc.DBAPIError) and code_of(error)[0] in MIXED_CHARACTERS:

@@ -41,7 +41,8 @@ class ListShape(NamedTuple):
 
     Attributes:
         form: ``page``: by position; ``offset``: by number, for rows without a key; ``all``: the
-            whole list; ``keys``: rows by their keys; ``bounded`` and ``exact``: how many rows.
+            whole list; ``keys``: rows by their keys; ``glance``: those of the filter, and the
+            first ones of all; ``bounded`` and ``exact``: how many rows.
         names: The columns of the rows.
         filter: The shape of the filter.
         order: What orders the rows.
@@ -242,6 +243,9 @@ class Plans:
             rows = rows.outerjoin(item.source, conditions.refers(item.name, item.source.c))
 
         selected = [value.label(f"value_{n}") for n, value in enumerate(values)]
+        if shape.form == "glance":
+            first = _ordered(self._select(selected), order)
+            return Plan(_both(self._select(selected, where), first), columns, careful=careful)
         statement = sa.select(*selected).select_from(rows).where(*where)
         if shape.form == "page":
             statement = _page_of(statement, order, shape.place)
@@ -252,6 +256,12 @@ class Plans:
         if shape.form == "offset":
             statement = statement.limit(_number("page_rows")).offset(_number("page_start"))
         return Plan(statement, columns, order, careful=careful, joined=joined)
+
+    def _select(
+        self, columns: Sequence[sa.Label[Any]], where: Sequence[Condition] | None = None
+    ) -> sa.Select[Any]:
+        conditions = self._statements.restriction if where is None else where
+        return sa.select(*columns).select_from(self._statements.table).where(*conditions)
 
     def _counting(self, form: str, conditions: Sequence[Condition]) -> Any:
         table = self._statements.table
@@ -273,6 +283,16 @@ class Plans:
 
 def _number(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sqltypes.Integer())
+
+
+def _both(some: sa.Select[Any], first: sa.Select[Any]) -> sa.CompoundSelect[Any]:
+    """Give the rows of two statements; a number after their columns tells which it was."""
+    limited = first.subquery()
+    return sa.union_all(some.add_columns(_part(0)), sa.select(limited, _part(1)))
+
+
+def _part(number: int) -> sa.Label[int]:
+    return sa.literal_column(str(number), sqltypes.Integer()).label("part")
 
 
 def _page_of(
@@ -317,8 +337,7 @@ def _chain(
     sorted_by = [item.expression.label(f"order_{n}") for n, item in enumerate(order)]
     limited = []
     for n, part in enumerate(parts):
-        number = sa.literal_column(str(n), sqltypes.Integer()).label("part")
-        rows = _part_of(statement.add_columns(*sorted_by, number), part)
+        rows = _part_of(statement.add_columns(*sorted_by, _part(n)), part)
         limited.append(sa.select(rows.subquery()))
     both = sa.union_all(*limited).subquery()
     again = [replace(o, expression=both.c[f"order_{n}"]) for n, o in enumerate(order)]
