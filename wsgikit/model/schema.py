@@ -19,8 +19,9 @@ an alternative of its own.
 
 What is *written* is described with every limit that JSON Schema can spell.  What does not fit
 is refused.  What fits is refused for a reason only that no schema can know: another row, or a
-rule inside the database.  One thing is left out so that a schema stays readable: decimals may
-have an exponent, too.
+rule inside the database.  One kind is an exception, so that its schema stays readable: decimals
+may be written with an exponent as well, and where the store keeps some digits only
+(`Field.digits`), no schema says that of a number.
 """
 
 import re
@@ -38,11 +39,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
-#: The whole numbers that a 64-bit float holds without gaps.
-_EXACT = 2**53
-
-#: Years from 1 on.
-_DAY = r"(?:[1-9]\d{3}|\d[1-9]\d\d|\d\d[1-9]\d|\d{3}[1-9])-\d\d-\d\d"
+#: Years from 1 on, and months with all of their days; which Februaries have 29 the formats know.
+_DAY = (
+    r"(?:[1-9]\d{3}|\d[1-9]\d\d|\d\d[1-9]\d|\d{3}[1-9])-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
+    r"|02-(?:0[1-9]|[12]\d))"
+)
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
 _OFFSET = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 _SECONDS = r"\d{1,9}(?:\.\d{1,6})?S"
@@ -229,7 +231,7 @@ _WRITE: Mapping[str, Callable[[Field], list[Schema]]] = {
     "enum": _enum,
     "json": _json,
     "array": lambda field: [_array(field, write_schema)],
-    "other": lambda field: [{"type": ["string", "number", "boolean"], **_bounds(field)}],
+    "other": _fixed(type=["string", "number", "boolean"]),
 }
 
 _READ: Mapping[str, Callable[[Field], list[Schema]]] = {
@@ -244,7 +246,6 @@ _READ: Mapping[str, Callable[[Field], list[Schema]]] = {
     "binary": _fixed(type="string", contentEncoding="base64"),
     "json": lambda field: [{}],
     "array": lambda field: [_array(field, read_schema)],
-    "other": _fixed(type=["string", "number", "boolean"]),
 }
 
 

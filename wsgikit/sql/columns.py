@@ -79,7 +79,7 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
         default=_constant_default(column),
         hint=column.comment or "",
         references=_reference_of(column),
-        misfits=_misfits_of(column.type, kind, dialect),
+        misfits=_misfits_of(column, kind, dialect),
         **limits,
     )
 
@@ -114,8 +114,14 @@ _MISFITS["mariadb"] = _MISFITS["mysql"] = {
 _ANYTHING = ("string", "number", "boolean", "object", "array")
 
 
-def _misfits_of(type_: sqltypes.TypeEngine[Any], kind: str, dialect: str) -> tuple[str, ...]:
-    return _ANYTHING if is_decorated(type_) else _MISFITS.get(dialect, {}).get(kind, ())
+def _misfits_of(column: sa.Column[Any], kind: str, dialect: str) -> tuple[str, ...]:
+    if is_decorated(column.type):
+        return _ANYTHING
+    misfits = _MISFITS.get(dialect, {}).get(kind, ())
+    # SQLite lets a primary key be null, unless it is the number of the row.
+    nulls = dialect == "sqlite" and column.primary_key and column.nullable
+    counts_up = column is column.table._autoincrement_column
+    return (*misfits, "null") if nulls and not counts_up else misfits
 
 
 def is_untyped(type_: sqltypes.TypeEngine[Any], dialect: str) -> bool:
