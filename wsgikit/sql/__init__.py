@@ -443,15 +443,17 @@ class TableModel:
         """See `wsgikit.model.Store.update_where`: two statements, some more if restricted."""
         self._require_writable()
         changes = clean_changes(self._prepared.changeable, values)
-        with self._session("update", changes, snapshot=True) as connection:
-            return Selected(self, connection, query, ceiling).update(changes)
+        session = self._session("update", changes, snapshot=True)
+        with session:
+            return Selected(self, session.transaction, query, ceiling).update(changes)
 
     @repeated
     def delete_where(self, query: Query, ceiling: int) -> int:
         """See `wsgikit.model.Store.delete_where`: two statements."""
         self._require_writable()
-        with self._session("delete", snapshot=True) as connection:
-            return Selected(self, connection, query, ceiling).delete()
+        session = self._session("delete", snapshot=True)
+        with session:
+            return Selected(self, session.transaction, query, ceiling).delete()
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -502,9 +504,10 @@ class TableModel:
             raise ValueError(f"on_duplicate is refuse, merge or ignore, not {on_duplicate!r}")
 
         def store() -> Written:
-            with self._session("create", snapshot=True) as connection:
+            session = self._session("create", snapshot=True)
+            with session:
                 self._writing()
-                return Creation(self, connection, on_duplicate, returning).run(rows)
+                return Creation(self, session.transaction, on_duplicate, returning).run(rows)
 
         # An iterator is read once, so that it cannot be done again.
         once = self._transaction is not None or not isinstance(rows, Sequence)
