@@ -131,6 +131,20 @@ def test_many_rows_pass_at_constant_memory(sqlite_engine: sa.Engine) -> None:
     tracemalloc.stop()
 
 
+def test_each_batch_has_the_time_that_a_statement_may_take(engine: sa.Engine) -> None:
+    table = created(engine, "t", Column("id", Integer, primary_key=True), Column("v", Integer))
+    model = TableModel(table, engine, statement_timeout=0.4)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for n in range(BATCH * 3):
+            if n in (BATCH // 2, BATCH * 2):
+                time.sleep(0.5)
+            yield {"id": n + 1, "v": n}
+
+    for way in ("refuse", "merge"):
+        model.create_many(rows(), on_duplicate=way)  # type: ignore[arg-type]
+
+
 def test_defaults_and_the_empty_field_of_a_form(engine: sa.Engine) -> None:
     table = created(
         engine,

@@ -443,17 +443,17 @@ class TableModel:
         """See `wsgikit.model.Store.update_where`: two statements, some more if restricted."""
         self._require_writable()
         changes = clean_changes(self._prepared.changeable, values)
-        session = self._session("update", changes, snapshot=True)
-        with session:
-            return Selected(self, session.transaction, query, ceiling).update(changes)
+        verb = self._session("update", changes, snapshot=True)
+        with verb:
+            return Selected(self, verb.transaction, query, ceiling).update(changes)
 
     @repeated
     def delete_where(self, query: Query, ceiling: int) -> int:
         """See `wsgikit.model.Store.delete_where`: two statements."""
         self._require_writable()
-        session = self._session("delete", snapshot=True)
-        with session:
-            return Selected(self, session.transaction, query, ceiling).delete()
+        verb = self._session("delete", snapshot=True)
+        with verb:
+            return Selected(self, verb.transaction, query, ceiling).delete()
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -504,10 +504,10 @@ class TableModel:
             raise ValueError(f"on_duplicate is refuse, merge or ignore, not {on_duplicate!r}")
 
         def store() -> Written:
-            session = self._session("create", snapshot=True)
-            with session:
+            verb = self._session("create", snapshot=True)
+            with verb:
                 self._writing()
-                return Creation(self, session.transaction, on_duplicate, returning).run(rows)
+                return Creation(self, verb.transaction, on_duplicate, returning).run(rows)
 
         # An iterator is read once, so that it cannot be done again.
         once = self._transaction is not None or not isinstance(rows, Sequence)

@@ -34,6 +34,7 @@ from wsgikit.model import (
     encode_key,
 )
 from wsgikit.sql.faults import Deed
+from wsgikit.sql.sessions import Transaction
 from wsgikit.sql.statements import key_in
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Creation:
 
     Args:
         model: The model.
-        connection: Where.
+        transaction: Where.
         on_duplicate: What to do with a row whose key is taken.
         returning: Whether the rows are wanted as they are stored.
     """
@@ -95,13 +96,14 @@ class Creation:
     def __init__(
         self,
         model: "TableModel",
-        connection: sa.Connection,
+        transaction: Transaction,
         on_duplicate: OnDuplicate,
         returning: bool,
     ) -> None:
         self.model = model
         self.prepared = model._prepared
-        self.connection = connection
+        self.transaction = transaction
+        self.connection = transaction.connection
         self.on_duplicate = on_duplicate
         self.returning = returning
         self.mistakes = Mistakes()
@@ -217,6 +219,7 @@ class Creation:
 
     def _attempt(self, items: Sequence[Item]) -> RefusedError | None:
         """Write some rows, or leave no trace of them and say why."""
+        self.transaction.renew()
         savepoint = self.connection.begin_nested()
         try:
             self._store(items)
@@ -339,6 +342,7 @@ class Creation:
         self, statement: sa.Select[Any], keys: Sequence[tuple[Any, ...]]
     ) -> Mapping[str | None, Row]:
         """Find rows by their keys; give them by the texts of these."""
+        self.transaction.renew()
         values = [key[0] for key in keys] if len(self.model.key) == 1 else keys
         found = self.model._fetch(self.connection, statement, {"keys": values})
         return {encode_key(self.model._stored_key(row)): row for row in found}

@@ -21,6 +21,7 @@ from wsgikit.query import Query
 from wsgikit.sql.bulk import BATCH
 from wsgikit.sql.conditions import Conditions, bind_filter
 from wsgikit.sql.faults import MIXED_CHARACTERS, code_of
+from wsgikit.sql.sessions import Transaction
 from wsgikit.sql.statements import key_in
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Selected:
 
     Args:
         model: The model.
-        connection: Where.
+        transaction: Where.
         query: The query; only its filter and its search matter.
         ceiling: How many rows may be written.
 
@@ -41,11 +42,12 @@ class Selected:
     """
 
     def __init__(
-        self, model: "TableModel", connection: sa.Connection, query: Query, ceiling: int
+        self, model: "TableModel", transaction: Transaction, query: Query, ceiling: int
     ) -> None:
         self.model = model
         self.prepared = model._prepared
-        self.connection = connection
+        self.transaction = transaction
+        self.connection = transaction.connection
         self.ceiling = ceiling
         self.filter = bind_filter(resolve(query, model), self.prepared)
         self.wide = False
@@ -90,6 +92,7 @@ class Selected:
         self, build: Callable[[Any], Any], parameters: Mapping[str, Any]
     ) -> sa.CursorResult[Any]:
         """Execute what is built around the condition."""
+        self.transaction.renew()
         parameters = {**self.filter.parameters, **parameters}
         try:
             return self.connection.execute(build(self._where), parameters)
@@ -123,6 +126,7 @@ class Selected:
     def _update_batch(
         self, statement: sa.Update, parameters: Mapping[str, Any], keys: Sequence[Any]
     ) -> None:
+        self.transaction.renew()
         values = [key[0] for key in keys] if len(self.model.key) == 1 else keys
         place = {"keys": values}
         written = self.connection.execute(statement.where(self._has_key), {**parameters, **place})
