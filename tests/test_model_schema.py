@@ -169,6 +169,8 @@ def test_a_value_fits_the_schema_if_it_is_taken_and_only_then(field: Field) -> N
 def test_any_value_fits_the_schema_if_it_is_taken_and_only_then(field: Field, value: Any) -> None:
     assume(not is_told_elsewhere(field, value))
     assume(not (field.kind == "float" and isinstance(value, int) and abs(value) > 10**300))
+    # In Python, $ matches before a line break at the end as well.
+    assume(not (isinstance(value, str) and value.endswith("\n")))
     # Python's jsonschema divides floats: 0.07 is no multiple of 0.01 for it.
     assume(not (field.kind == "decimal" and isinstance(value, float)))
     assert fits(write_schema(field), value) == is_taken(field, value)
@@ -186,7 +188,7 @@ def test_every_kind_is_described() -> None:
         (Field("size", "integer", minimum=0), {"type": ["integer", "null"], "minimum": 0}),
         (Field("size", "decimal", precision=6, scale=2, nullable=False), {"anyOf": [
             {"type": "string", "format": "decimal", "maxLength": 4300,
-             "pattern": r"^[+-]?(?:0*\d{1,4}(?:\.\d{0,2}0*)?|\.(?:\d{1,2}0*|0+))$"},
+             "pattern": r"^[+-]?(?:0*[0-9]{1,4}(?:\.[0-9]{0,2}0*)?|\.(?:[0-9]{1,2}0*|0+))$"},
             {"type": "number", "multipleOf": 0.01,
              "exclusiveMinimum": -10000, "exclusiveMaximum": 10000}]}),
         (Field("size", "enum", choices=("S", "M")), {"type": ["string", "null"],

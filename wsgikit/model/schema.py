@@ -41,16 +41,16 @@ _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
 #: Years from 1 on, and months with all of their days; which Februaries have 29 the formats know.
 _DAY = (
-    r"(?:[1-9]\d{3}|\d[1-9]\d\d|\d\d[1-9]\d|\d{3}[1-9])-"
-    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
-    r"|02-(?:0[1-9]|[12]\d))"
+    r"(?:[1-9][0-9]{3}|[0-9][1-9][0-9]{2}|[0-9]{2}[1-9][0-9]|[0-9]{3}[1-9])-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|[12][0-9]))"
 )
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
-_OFFSET = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
-_SECONDS = r"\d{1,9}(?:\.\d{1,6})?S"
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+_SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,6})?S"
 _INTERVAL = (
-    rf"^-?P(?:\d{{1,9}}D|(?:\d{{1,9}}D)?T(?:\d{{1,9}}H(?:\d{{1,9}}M)?(?:{_SECONDS})?"
-    rf"|\d{{1,9}}M(?:{_SECONDS})?|{_SECONDS}))$"
+    rf"^-?P(?:[0-9]{{1,9}}D|(?:[0-9]{{1,9}}D)?T(?:[0-9]{{1,9}}H(?:[0-9]{{1,9}}M)?(?:{_SECONDS})?"
+    rf"|[0-9]{{1,9}}M(?:{_SECONDS})?|{_SECONDS}))$"
 )
 #: Four characters for every three bytes, the last of them filled up (RFC 4648 section 4).
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -150,15 +150,15 @@ def _decimal(field: Field) -> list[Schema]:
 
 
 def _decimal_pattern(field: Field) -> str:
-    places = r"\d*" if field.scale is None else rf"\d{{0,{field.scale}}}0*"
-    point = r"\.\d+" if field.scale is None else rf"\.(?:\d{{1,{field.scale}}}0*|0+)"
-    whole = r"\d+"
+    places = r"[0-9]*" if field.scale is None else rf"[0-9]{{0,{field.scale}}}0*"
+    point = r"\.[0-9]+" if field.scale is None else rf"\.(?:[0-9]{{1,{field.scale}}}0*|0+)"
+    whole = r"[0-9]+"
     if field.precision is not None:
         size = field.precision - (field.scale or 0)
-        whole = rf"0*\d{{1,{size}}}" if size > 0 else "0+"
-    few = "" if _keeps_all(field) else rf"(?!(?:\D*\d){{{(field.digits or 0) + 1}}})"
-    point = point.replace(r"\d{1,0}0*|", "")
-    return rf"^{few}[+-]?(?:{whole}(?:\.{places})?|{point})$".replace(r"\d{0,0}", "")
+        whole = rf"0*[0-9]{{1,{size}}}" if size > 0 else "0+"
+    few = "" if _keeps_all(field) else rf"(?!(?:[^0-9]*[0-9]){{{(field.digits or 0) + 1}}})"
+    point = point.replace(r"[0-9]{1,0}0*|", "")
+    return rf"^{few}[+-]?(?:{whole}(?:\.{places})?|{point})$".replace(r"[0-9]{0,0}", "")
 
 
 def _decimal_number(field: Field) -> Schema:
