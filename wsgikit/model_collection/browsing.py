@@ -194,19 +194,24 @@ def _controls(field: Field, state: State, relations: Relations) -> Iterator[dict
     able = KIND_OPERATORS[field.kind]
     choices = _choices(field, relations)
     if choices is not None:
-        yield _select(field, "eq", Wording("is"), choices, state)
+        yield _select(field, _equals(field), Wording("is"), choices, state)
     elif field.references is not None and "eq" in able:
-        yield _input(field, "eq", Wording("is"), state)
+        yield _input(field, _equals(field), Wording("is"), state)
     elif "contains" in able:
         yield _input(field, "contains", Wording("contains"), state)
     elif "gte" in able:
         yield _input(field, "gte", Wording("from"), state)
         yield _input(field, "lte", Wording("to"), state)
     elif "eq" in able and field.kind != "binary":
-        yield _input(field, "eq", Wording("is"), state)
+        yield _input(field, _equals(field), Wording("is"), state)
     if field.nullable and "isnull" in able:
         empty = [("true", Wording("empty")), ("false", Wording("not empty"))]
         yield _select(field, "isnull", Wording("is empty"), empty, state)
+
+
+def _equals(field: Field) -> str:
+    """Give the operator for one value, by which an empty control means no filter."""
+    return "eq" if filter_name(field.name, "eq") == field.name else "in"
 
 
 def _choices(field: Field, relations: Relations) -> Sequence[tuple[str, str]] | None:
@@ -258,6 +263,8 @@ def _select(
 ) -> dict[str, Any]:
     control = _control(field, operator, label, state)
     value = control["value"]
+    if operator == "in":  # where a comma would separate values
+        choices = [(quoted(one), text) for one, text in choices]
     if value and value not in dict(choices):
         choices = [*choices, (value, value)]
     options = [{"value": "", "text": Wording("any"), "selected": not value}]
