@@ -13,20 +13,25 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import Column, Integer, MetaData, String, Table, event
+from sqlalchemy import Column, Integer, MetaData, Table, event
 from sqlalchemy.pool import NullPool, StaticPool
 
 from tests import servers
 from wsgikit.model import (
     ConflictError,
+    DeniedError,
+    ModelError,
+    RefusedError,
     RetryError,
     StoreError,
     UnavailableError,
+    ValidationError,
     repeat,
 )
 from wsgikit.model.retrying import TRIES
 from wsgikit.query import Query
 from wsgikit.sql import TableModel
+from wsgikit.sql.faults import Deed, guess, is_unreadable
 from wsgikit.sql.limits import Limits, Setting, settings_of
 
 
@@ -230,6 +235,27 @@ def test_a_transaction_that_loses_its_connection_is_worth_repeating(remote: sa.E
     with pytest.raises(RetryError), model.transaction() as tx:
         lose_part(tx)
     assert model.list(Query()).data == ()
+
+
+def test_a_part_of_a_transaction_that_has_lost_its_connection(remote: sa.Engine) -> None:
+    model = TableModel(counters_table(remote), remote)
+    with pytest.raises(RetryError), model.transaction() as tx:
+        begin_part_without_connection(tx)
+    with pytest.raises(RetryError), model.transaction() as tx:
+        end_part_without_connection(tx)
+
+
+def begin_part_without_connection(tx: TableModel) -> None:
+    assert tx._transaction is not None
+    kill(tx.engine, tx._transaction.connection)
+    with tx.transaction():
+        pass
+
+
+def end_part_without_connection(tx: TableModel) -> None:
+    assert tx._transaction is not None
+    with tx.transaction():
+        kill(tx.engine, tx._transaction.connection)
 
 
 def leave(tx: TableModel) -> None:
@@ -574,12 +600,160 @@ def both(tx: TableModel, other: TableModel) -> None:
     tx.create({"id": 1, "a": 7})
 
 
-def test_names_of_kinds_are_those_that_are_documented(sqlite_engine: sa.Engine) -> None:
+class Told(Exception):
+    """What a driver raises, as far as errors are told apart by it."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args)
+        vars(self).update(attributes)
+
+
+def sqlite_error(name: str) -> Told:
+    return Told("text", sqlite_errorname=name)
+
+
+def postgresql_error(state: str) -> Told:
+    return Told("text", sqlstate=state)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (sqlite_error("SQLITE_BUSY"), (UnavailableError, "busy")),
+        (sqlite_error("SQLITE_BUSY_SNAPSHOT"), (RetryError, "Others")),
+        (sqlite_error("SQLITE_LOCKED"), (UnavailableError, "busy")),
+        (sqlite_error("SQLITE_INTERRUPT"), (UnavailableError, "too long")),
+        (sqlite_error("SQLITE_IOERR"), (UnavailableError, "cannot be reached")),
+        (sqlite_error("SQLITE_READONLY"), (DeniedError, "not allow")),
+        (sqlite_error("SQLITE_CORRUPT"), (StoreError, "failed")),
+        (sqlite_error("SQLITE_CONSTRAINT_CHECK"), (ValidationError, "rule")),
+        (Told("FOREIGN KEY constraint failed"), (ConflictError, "no such row")),
+        (postgresql_error("40001"), (RetryError, "Others")),
+        (postgresql_error("40P01"), (RetryError, "Others")),
+        (postgresql_error("40003"), (UnavailableError, "busy")),
+        (postgresql_error("55P03"), (UnavailableError, "busy")),
+        (postgresql_error("57014"), (UnavailableError, "too long")),
+        (postgresql_error("57P01"), (UnavailableError, "cannot be reached")),
+        (postgresql_error("53300"), (UnavailableError, "cannot be reached")),
+        (postgresql_error("22P02"), (ValidationError, "can store")),
+        (postgresql_error("42501"), (DeniedError, "not allow")),
+        (postgresql_error("XX000"), (StoreError, "failed")),
+        (Told(1213, "text"), (RetryError, "Others")),
+        (Told(1020, "text"), (RetryError, "Others")),
+        (Told(1205, "text"), (UnavailableError, "busy")),
+        (Told(1969, "text"), (UnavailableError, "too long")),
+        (Told(1317, "text"), (UnavailableError, "too long")),
+        (Told(1053, "text"), (UnavailableError, "cannot be reached")),
+        (Told(1451, "text"), (ConflictError, "Other rows")),
+        (Told(1064, "text"), (StoreError, "failed")),
+    ],
+)
+def test_what_a_databases_own_code_means(
+    sqlite_engine: sa.Engine, error: Told, expected: tuple[type[ModelError], str]
+) -> None:
+    model = TableModel(counters_table(sqlite_engine), sqlite_engine)
+    deed = Deed(model._prepared, "create")
+    with sqlite_engine.connect() as connection:
+        found = deed.explain(sa.exc.DatabaseError("SELECT 1", {}, error), connection)
+    assert type(found) is expected[0]
+    assert expected[1] in str(found)
+
+
+def test_what_an_error_without_a_code_means() -> None:
+    for kind, expected in (
+        (sa.exc.IntegrityError, "unique"),
+        (sa.exc.OperationalError, "away"),
+        (sa.exc.ProgrammingError, ""),
+    ):
+        assert guess(kind("SELECT 1", {}, Told("text")), "text") == expected
+
+
+def test_an_error_of_reading_lost_its_value_and_not_its_statement() -> None:
+    assert is_unreadable(ValueError("no date"))
+    assert is_unreadable(sa.exc.DataError("SELECT 1", {}, Told("no date")))
+    assert not is_unreadable(sa.exc.DataError("SELECT 1", {}, postgresql_error("22P02")))
+
+
+def test_a_used_up_pool_is_busy(tmp_path: Path) -> None:
+    engine = sa.create_engine(
+        f"sqlite:///{tmp_path / 'x.db'}", pool_size=1, max_overflow=0, pool_timeout=0.05
+    )
+    model = TableModel(counters_table(engine), engine)
+    with engine.connect():
+        with pytest.raises(UnavailableError, match="connections are busy") as caught:
+            model.list(Query())
+        assert caught.value.retry_after == 1
+    engine.dispose()
+
+
+# -- which columns a database speaks of ---------------------------------------------------
+
+
+def told(call: Callable[[], Any]) -> dict[str, str]:
+    with pytest.raises(RefusedError) as caught:
+        call()
+    return {error.field: error.code for error in caught.value.errors}
+
+
+def test_the_columns_of_constraints_are_named(engine: sa.Engine) -> None:
+    metadata = MetaData()
+    Table("a", metadata, Column("id", Integer, primary_key=True))
+    table = Table(
+        "t",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("x", Integer),
+        Column("y", Integer),
+        Column("z", Integer, nullable=False),
+        Column("r", sa.ForeignKey("a.id"), key="ref"),
+        Column("s", sa.ForeignKey("a.id")),
+        sa.UniqueConstraint("x", "y", name="pair"),
+        sa.CheckConstraint("x < 9", name="small"),
+    )
+    metadata.create_all(engine)
+    # Nobody says that z has to be given, but the database.
+    loose = Table("t", MetaData(), *(Column(c.name, c.type, primary_key=c.primary_key)
+                                     for c in table.c))  # fmt: skip
+    model = TableModel(table, engine)
+    model.create({"x": 1, "y": 1, "z": 1})
+    assert told(lambda: model.create({"x": 1, "y": 1, "z": 1})) == {"x": "unique", "y": "unique"}
+    assert "check" in told(lambda: model.create({"x": 9, "z": 1})).values()
+    assert told(lambda: TableModel(loose, engine).create({"x": 2})) == {"z": "required"}
+    assert told(lambda: model.create({"z": 1, "ref": 7, "s": None})) == {"ref": "reference"}
+    hidden = model.restrict(hidden=["s"])
+    assert told(lambda: hidden.update(1, {"ref": 7})) == {"ref": "reference"}
+
+
+def test_a_reference_to_a_table_that_nobody_described(sqlite_engine: sa.Engine) -> None:
+    run(
+        sqlite_engine,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a)",
+    )
     table = Table("t", MetaData(), Column("id", Integer, primary_key=True),
-                  Column("name", String(5), unique=True))  # fmt: skip
-    table.create(sqlite_engine)
+                  Column("a", sa.ForeignKey("a.id")))  # fmt: skip
     model = TableModel(table, sqlite_engine)
-    model.create({"name": "a"})
-    with pytest.raises(ConflictError) as caught:
-        model.create({"name": "a"})
-    assert [(e.field, e.code, e.row) for e in caught.value.errors] == [("name", "unique", None)]
+    assert told(lambda: model.create({"a": 7})) == {"": "reference"}
+
+
+def test_a_violation_without_a_column(engine: sa.Engine) -> None:
+    """A unique expression has no columns that anybody could name."""
+    unique = {
+        "sqlite": "CREATE UNIQUE INDEX u ON counters (abs(n))",
+        "postgresql": "CREATE UNIQUE INDEX u ON counters (abs(n))",
+        "mariadb": "ALTER TABLE counters ADD m INTEGER AS (abs(n)) VIRTUAL, ADD UNIQUE (m)",
+    }
+    model = TableModel(counters_table(engine), engine)
+    run(engine, unique[engine.dialect.name])
+    model.create({"n": 1})
+    assert told(lambda: model.create({"n": -1})) == {"": "unique"}
+
+
+def test_a_trigger_says_nothing_to_clients(mariadb_engine: sa.Engine) -> None:
+    model = TableModel(counters_table(mariadb_engine), mariadb_engine)
+    run(
+        mariadb_engine,
+        "CREATE TRIGGER no BEFORE INSERT ON counters FOR EACH ROW "
+        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'secret'",
+    )
+    assert told(lambda: model.create({"n": 1})) == {"": "check"}

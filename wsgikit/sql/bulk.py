@@ -118,7 +118,7 @@ class Creation:
             ValidationError, ConflictError: With the mistakes of all rows, up to a bound.
         """
         for batch in self._batches(rows):
-            items = [item for item in batch if self._plan(item)]
+            items = [*filter(self._plan, batch)]
             if not self.mistakes:
                 self._write(items)
         self.mistakes.tell()
@@ -209,13 +209,13 @@ class Creation:
 
     def _write_alone(self, item: Item) -> None:
         # Once more from the beginning: others may have stored a row of this key just now.
-        [again] = self._with_current([Item(item.index, item.values, item.named)])
-        if self._plan(again):
-            refusal = self._attempt([again])
+        again = self._with_current([Item(item.index, item.values, item.named)])
+        for item in filter(self._plan, again):
+            refusal = self._attempt([item])
             if refusal is None:
-                self._note([again])
+                self._note([item])
             else:
-                self.mistakes.add(refusal, again.index)
+                self.mistakes.add(refusal, item.index)
 
     def _attempt(self, items: Sequence[Item]) -> RefusedError | None:
         """Write some rows, or leave no trace of them and say why."""

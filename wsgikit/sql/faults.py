@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -277,14 +278,15 @@ class Deed:
         """Find the references to rows that do not exist: SQLite does not tell which."""
         missing: list[str] = []
         for constraint in self.prepared.table.foreign_key_constraints:
-            try:
+            with suppress(exc.SQLAlchemyError):  # if the other table was not described
                 pairs = [(str(e.parent.key), e.column) for e in constraint.elements]
-            except exc.SQLAlchemyError:
-                continue  # the other table was not described
-            values = [self.attempt.get(name) for name, _column in pairs]
-            if None in values or DEFAULT in values:
-                continue
-            condition = [c == v for (_name, c), v in zip(pairs, values, strict=True)]
-            if connection.execute(sa.select(sa.literal(1)).where(*condition)).first() is None:
-                missing.extend(name for name, _column in pairs)
+                values = [self.attempt.get(name) for name, _column in pairs]
+                condition = [c == v for (_name, c), v in zip(pairs, values, strict=True)]
+                known = None in values or DEFAULT in values
+                if not known and _is_empty(connection, condition):
+                    missing.extend(name for name, _column in pairs)
         return missing
+
+
+def _is_empty(connection: sa.Connection, condition: Sequence[Any]) -> bool:
+    return connection.execute(sa.select(sa.literal(1)).where(*condition)).first() is None

@@ -191,9 +191,9 @@ class Transaction:
             connection.close()
         except exc.SQLAlchemyError:
             # It cannot even be rolled back: it is dead, and so is its transaction.
-            with suppress(exc.SQLAlchemyError):
-                connection.invalidate()
-                connection.close()
+            for end in (connection.invalidate, connection.close):
+                with suppress(exc.SQLAlchemyError):
+                    end()
 
     def require_sound(self) -> None:
         """Refuse to go on after a failure that somebody caught."""
@@ -289,7 +289,8 @@ class Session:
     ) -> None:
         explained = error
         if isinstance(error, exc.SQLAlchemyError):
-            explained = self._explain(error)
+            self.transaction.deed = self.deed
+            explained = self.transaction.explain(error)
         if self.own:
             self.transaction.__exit__(kind, explained, trace)
         elif error is not None and (explained is not error or self._wrote):
@@ -301,13 +302,6 @@ class Session:
     def _wrote(self) -> bool:
         # While a stream is read, others may write.
         return self.transaction.writing and self.deed.action not in READING
-
-    def _explain(self, error: exc.SQLAlchemyError) -> ModelError:
-        self.transaction.deed = self.deed
-        try:
-            return self.transaction.explain(error)
-        except exc.SQLAlchemyError as another:
-            return self.transaction.explain(another)
 
 
 def repeated(
@@ -383,11 +377,10 @@ def _write_postgresql(connection: sa.Connection, _snapshot: bool) -> None:
 def _read_postgresql(connection: sa.Connection) -> None:
     try:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    except connection.dialect.loaded_dbapi.Error as error:
-        # The driver says so itself, without SQLAlchemy, who knows what that means: for the
-        # pool as well.
+    except connection.dialect.loaded_dbapi.Error:
+        # The connection is dead, and the driver says so itself.  SQLAlchemy knows what that
+        # means, for the others of its pool as well.
         connection.exec_driver_sql("SELECT 1")
-        raise exc.InvalidRequestError("cannot begin to read") from error
     connection.begin()
 
 

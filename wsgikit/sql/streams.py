@@ -7,7 +7,7 @@ early gives its connection back at once.
 
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -69,10 +69,9 @@ class Stream:
         # PyMySQL would read what is still to come, up to the end.  It is cheaper to break the
         # connection off: the server notices, and stops.
         raw: Any = self.transaction.connection.connection.dbapi_connection
-        result = getattr(raw, "_result", None)
-        if result is not None:
-            result.unbuffered_active = False
-            self.transaction.connection.invalidate()
+        with suppress(AttributeError):  # of another driver
+            raw._result.unbuffered_active = False
+        self.transaction.connection.invalidate()
 
 
 @contextmanager
