@@ -603,6 +603,16 @@ def test_labels_that_cannot_be_read_leave_the_page_as_it_is(
     assert "cannot be read" in caplog.text
 
 
+def test_a_reference_to_what_cannot_be_compared_has_no_labels() -> None:
+    there = MemoryModel([Field("id", "integer"), Field("data", "json")], name="there")
+    there.create({"id": 1, "data": {"a": 1}})
+    ref = Field("ref", "json", references=Reference("there", "data"))
+    here = MemoryModel([Field("id", "integer", required=False), ref], references={"ref": there})
+    here.create({"ref": {"a": 1}})
+    context = Pages().mount(("here", here), ("there", there))("/here/")
+    assert context["label_of"](ref, {"a": 1}) is None
+
+
 def test_rows_with_the_same_label_are_told_apart() -> None:
     boss = Field("boss", "integer", references=Reference("people", "id"))
     people = MemoryModel([Field("id", "integer", required=False), Field("name"), boss], name="p")

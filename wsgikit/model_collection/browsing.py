@@ -97,10 +97,10 @@ def _is_untelling(field: Field) -> bool:
 
 def with_columns(query: Query, model: Any) -> Query:
     """Give a query for the columns that a page shows, if it names none."""
-    fields = tuple(model.fields)
-    if query.fields or len(fields) <= MAX_COLUMNS:
+    fields = telling_fields(model)
+    if query.fields or len(fields) == len(model.fields):
         return query
-    return replace(query, fields=tuple(field.name for field in telling_fields(model)))
+    return replace(query, fields=tuple(field.name for field in fields))
 
 
 # -- the page ------------------------------------------------------------------------------
@@ -300,8 +300,7 @@ def _chips(
     if state.get("q"):
         chips.append(_chip(state, "q", Wording("Search: {words}", words=state.get("q"))))
     for found in asked:
-        if found.values:
-            chips.append(_chip(state, found.parameter, _asks(model, found, relations)))
+        chips.append(_chip(state, found.parameter, _asks(model, found, relations)))
     if state.get("fields"):
         chips.append(_chip(state, "fields", Wording("Some columns")))
     return chips

@@ -188,7 +188,9 @@ class Relations:
             follow = getattr(self._model, "follow", None)
             model = None if served or follow is None else follow(field.name)
         there = {f.name: f for f in getattr(model, "fields", ())}.get(field.references.field)
-        return None if there is None else Target(model, there, seen)
+        if there is None or "in" not in KIND_OPERATORS[there.kind]:
+            return None
+        return Target(model, there, seen)
 
     # -- labels --------------------------------------------------------------------------
 
@@ -331,8 +333,7 @@ def pages_of(model: Any, query: Query) -> Iterator[Sequence[Row]]:
 def _keep(target: Target, rows: Iterable[Row]) -> None:
     name = target.field.name
     for row in rows:
-        if not isinstance(row[name], dict | list):
-            target.known[type(row[name]), row[name]] = row
+        target.known[type(row[name]), row[name]] = row
 
 
 def _options(target: Target, rows: Iterable[Row]) -> Sequence[dict[str, Any]]:
