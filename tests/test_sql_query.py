@@ -9,45 +9,13 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import Column, Integer, MetaData, String, Table
+from sqlalchemy import Column, Integer, String, event
 
-from wsgikit.model import KIND_OPERATORS, Field, Page, to_text
-from wsgikit.query import QueryError, parse_query
+from tests.library import Library, created, filled, ids, listed, refused, run
+from wsgikit.model import KIND_OPERATORS, Field, to_text
+from wsgikit.query import parse_query
 from wsgikit.sql import TableModel, read_tables
-
-
-def created(engine: sa.Engine, *columns: Any, name: str = "t") -> Table:
-    table = Table(name, MetaData(), Column("id", Integer, primary_key=True), *columns)
-    table.create(engine)
-    return table
-
-
-def filled(engine: sa.Engine, rows: list[dict[str, Any]], *columns: Any) -> TableModel:
-    table = created(engine, *columns)
-    with engine.begin() as connection:
-        connection.execute(sa.insert(table), rows)
-    return TableModel(table, engine)
-
-
-def run(engine: sa.Engine, *statements: str) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
-def listed(model: TableModel, text: str = "", **document: Any) -> Page:
-    return model.list(parse_query(text, document or None))
-
-
-def ids(model: TableModel, text: str = "", **document: Any) -> list[Any]:
-    return [row["id"] for row in listed(model, text, **document).data]
-
-
-def refused(model: TableModel, text: str = "", **document: Any) -> str:
-    with pytest.raises(QueryError) as caught:
-        listed(model, text, **document)
-    return caught.value.parameter
-
+from wsgikit.sql.plans import MAX_PLANS
 
 # -- every operator of every kind -------------------------------------------------------------
 
@@ -464,3 +432,116 @@ def test_a_projects_own_type_converts_what_is_compared(engine: sa.Engine) -> Non
     assert ids(model, "v__contains=ba") == [1, 2]  # as it is stored
     assert model.search == []
     assert refused(model, "v=a b") == ""
+
+
+# -- search, fields, count ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(engine: sa.Engine) -> Library:
+    return Library(engine)
+
+
+def test_every_word_is_searched_in_every_column(library: Library) -> None:
+    books = library.model(library.books)
+    assert books.search == ["title", "secret"]
+    assert ids(books, "q=O") == [1, 2, 4]
+    assert ids(books, "q=x+o") == [1, 4]
+    assert ids(books, "q=x+one") == [1]
+    assert ids(books, "q=+&title=one") == [1]
+    assert ids(books, "q=o+nothing") == []
+    assert ids(books, "q=o&secret=y&sort=-id") == [2]
+    assert ids(books, q="ONE x") == [1]
+    titles = library.model(library.books, search=["title"])
+    assert titles.search == ["title"]
+    assert ids(titles, "q=x") == []
+    assert ids(titles.restrict(hidden=["secret"]), "q=fi") == [5]
+    assert refused(titles.restrict(hidden=["title"]), "q=fi") == "q"
+    with pytest.raises(ValueError, match="nope"):
+        library.model(library.books, search=["nope"])
+    assert refused(books, "q=" + "+".join(f"w{n}" for n in range(51))) == "q"
+    assert ids(books, "q=" + "+".join("o" for _ in range(50))) == [1, 2, 4]
+
+
+def test_an_enum_can_be_searched(engine: sa.Engine) -> None:
+    rows = [{"e": "red"}, {"e": "blue"}, {"e": None}]
+    table = created(engine, Column("e", sa.Enum("red", "blue", name="colours")))
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), rows)
+    model = TableModel(table, engine, search=["e"])
+    assert ids(model, "q=RE") == [1]
+    assert ids(model, "e__contains=E&sort=-e") == [1, 2]
+    assert ids(model, "e__endswith=UE") == [2]
+
+
+def test_at_most_ten_columns_are_searched_by_default(sqlite_engine: sa.Engine) -> None:
+    table = created(sqlite_engine, *(Column(f"c{n}", String(5)) for n in range(12)))
+    assert TableModel(table, sqlite_engine).search == [f"c{n}" for n in range(10)]
+
+
+def test_rows_have_the_fields_that_are_asked_for(library: Library) -> None:
+    books = library.model(library.books)
+    assert listed(books, "fields=title&limit=1").data == [{"id": 1, "title": "one"}]
+    assert list(listed(books, "fields=secret,title&limit=1").data[0]) == ["id", "title", "secret"]
+    rows = listed(books, "fields=title&sort=-secret,author&limit=2").data
+    assert rows == [{"id": 3, "title": "three"}, {"id": 2, "title": "two"}]
+    page = listed(books, "fields=title&sort=-secret,author&limit=2")
+    page = listed(books, f"fields=id&sort=-secret,author&limit=2&cursor={page.next}")
+    assert page.data == [{"id": 1}, {"id": 4}]
+    whole = books.stream(parse_query("fields=title&sort=-id"))
+    [first, *_rest] = whole
+    assert first == {"id": 5, "title": "five"}
+    assert refused(books, "fields=nope") == "fields"
+
+
+def test_a_count_is_bounded_unless_it_is_to_be_exact(engine: sa.Engine) -> None:
+    table = created(engine, Column("n", Integer))
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), [{"n": n % 2} for n in range(10_001)])
+    model = TableModel(table, engine)
+    for text, expected in (
+        ("count=1", (10_000, False)),
+        ("count=exact", (10_001, True)),
+        ("count=1&n=1", (5_000, True)),
+        ("count=exact&n=1", (5_000, True)),
+        ("count=1&id__lte=10000", (10_000, True)),
+        ("count=1&n=7", (0, True)),
+        ("", (None, True)),
+    ):
+        page = listed(model, f"{text}&limit=1")
+        assert (page.count, page.count_exact) == expected
+        if page.next:
+            page = listed(model, f"{text}&limit=1&cursor={page.next}")
+            assert (page.count, page.count_exact) == expected
+
+
+# -- limits, and what is prepared ---------------------------------------------------------------
+
+
+def test_as_many_conditions_and_values_as_the_grammar_has(library: Library) -> None:
+    books = library.model(library.books)
+    many = [{f"{'author.name' if n % 2 else 'title'}__contains": f"no{n}"} for n in range(190)]
+    assert ids(books, **{"or": [*many, {"title": "two"}]}) == [2]
+    assert ids(books, **{"and": [{"not": item} for item in many[:99]]}) == [1, 2, 3, 4, 5]
+    assert ids(books, id__in=list(range(2, 1002)), title__notin=[str(n) for n in range(1000)]) == [
+        2, 3, 4, 5,
+    ]  # fmt: skip
+    moments = TableModel(created(library.engine, Column("m", sa.DateTime)), library.engine)
+    minutes = [f"2026-01-01T{n // 60:02}:{n % 60:02}" for n in range(1000)]
+    assert ids(moments, m__in=minutes) == []
+    if library.engine.dialect.name == "sqlite":  # which has eight spellings of each
+        assert refused(moments, **{"or": [{"m__in": minutes}, {"m__in": minutes}]}) == ""
+
+
+def test_a_query_that_comes_again_costs_no_building(library: Library) -> None:
+    books = library.model(library.books)
+    built: list[Any] = []
+    event.listen(library.engine, "before_execute", lambda *given: built.append(given[1]))
+    for text in ("title={}&sort=-secret&author.name__ne={}", "id__in={},1", "q=o{}", "limit=2"):
+        built.clear()
+        for n in range(3):
+            listed(books, text.format(n, n))
+        assert len({id(statement) for statement in built}) == 1
+    for n in range(MAX_PLANS + 10):
+        assert ids(books, f"limit={n + 1}", **{"or": [{"id": 2}] * (n % 190 + 1)}) == [2]
+        assert ids(books, f"sort=title&limit={n + 1}", **{"or": [{"id": 2}] * (n % 190 + 1)}) == [2]

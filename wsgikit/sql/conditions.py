@@ -33,9 +33,6 @@ Shape: TypeAlias = tuple[Any, ...]
 #: Values of one query: SQLite takes 32,766 parameters, and a statement may name each twice.
 MAX_VALUES = 10_000
 
-#: Words of one search: each is a level of an expression, and SQLite takes 1,000 of these.
-MAX_WORDS = 50
-
 
 # -- shape and values --------------------------------------------------------------------
 
@@ -97,8 +94,6 @@ class _Binder:
         return ("test", path, test.field.name, operator, test.negated, parameter)
 
     def words(self, words: Sequence[str], names: tuple[str, ...], dialect: str) -> Shape:
-        if len(words) > MAX_WORDS:
-            raise QueryError("q", f"Has more than {MAX_WORDS} words.")
         values = (word_pattern("contains", word, dialect) for word in words)
         return ("words", tuple(map(self.bind, values)), names)
 
