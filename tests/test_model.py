@@ -200,6 +200,8 @@ def test_other_spellings_are_understood(field: Field, given: Any, stored: Any) -
         (Field("f", "decimal", precision=4, scale=2), "123", "range"),
         (Field("f", "decimal", precision=4), "12345", "range"),
         (Field("f", "decimal", digits=4), "1.2345", "range"),
+        (Field("f", "decimal", digits=4), "1e400", "range"),  # as a float, infinity
+        (Field("f", "decimal", digits=4), "1e-400", "range"),
         (Field("f", "decimal", minimum=0), "-1", "range"),
         (Field("f", "boolean"), 1, "type"),
         (Field("f", "boolean"), Text("maybe"), "type"),
