@@ -1,12 +1,20 @@
 """What people see: every page over real collections, and in a real browser."""
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from wsgiref.validate import validator
 
 import pytest
+import sqlalchemy as sa
 from webob import Request, Response
 
+from examples.airports import loading
+from examples.airports import make_app as make_airports
+from tests import awkward, servers
+from tests.visitors import WAYS, Visitor, visiting
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
@@ -69,3 +77,317 @@ def test_a_field_whose_stored_value_is_kept_is_not_written(people: Dispatcher) -
     typed = [("name", "Grace"), ("city", "Arlington"), ("_keep", "city")]
     assert post(people, "/people/1", PATCH, *typed).status_int == 303
     assert (row(people)["name"], row(people)["city"]) == ("Grace", "London")
+
+
+# -- in a browser ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def airports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the demo."""
+    path = tmp_path_factory.mktemp("airports") / "airports.db"
+    loading.load(path, lambda *_: None)
+    engine = loading.connect(path)
+    with servers.http(make_airports(engine)) as url:
+        yield url
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def awkward_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('awkward') / 'awkward.db'}")
+    awkward.create(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def awkward_site(awkward_engine: sa.Engine) -> Iterator[str]:
+    with servers.http(awkward.make_app(awkward_engine)) as url:
+        yield url
+
+
+@pytest.fixture
+def odd(awkward_site: str, awkward_engine: sa.Engine) -> str:
+    """The URL of the awkward database, with the same rows for each test."""
+    awkward.fill(awkward_engine)
+    return awkward_site
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.name)
+def visitor(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visitor]:
+    """Somebody who looks at pages in each of the ways."""
+    with visiting(browser, request.param) as found:
+        yield found
+
+
+def expect(found: Any) -> Any:
+    """Playwright's assertions, which wait."""
+    from playwright.sync_api import expect  # slow to import, and few tests need it
+
+    return expect(found)
+
+
+def test_people_find_rows(visitor: Visitor, airports: str) -> None:
+    """Search, filters, chips, order, pages, sizes, columns and exports of 28,000 rows."""
+    page, visitor.base = visitor.page, airports
+    visitor.go("/airports/?limit=10")
+    expect(page.get_by_text("1\u201310 of 10,000+")).to_be_visible()
+    visitor.look()
+
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("11\u201320 of 10,000+")).to_be_visible()
+    page.get_by_role("link", name="Previous").click()
+    expect(page.get_by_text("1\u201310 of 10,000+")).to_be_visible()
+
+    page.get_by_role("searchbox", name="Search").fill("intl new zealand")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    visitor.look()
+    page.get_by_role("link", name="Show all").click()
+
+    visitor.open("Filters")
+    filters = page.locator("form.filters")
+    filters.get_by_role("group", name="Country").get_by_label("is").fill("NZ")
+    filters.get_by_role("group", name="Elevation").get_by_label("from").fill("500")
+    visitor.look()
+    filters.get_by_role("button", name="Apply").click()
+    chips = page.get_by_role("list", name="Active filters")
+    expect(chips.get_by_text("Country is New Zealand")).to_be_visible()
+    expect(chips.get_by_text("Elevation \u2265 500")).to_be_visible()
+
+    page.get_by_role("link", name="Elevation", exact=True).click()
+    page.get_by_role("link", name="Elevation", exact=True).click()
+    heading = page.get_by_role("columnheader", name="Elevation")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    highest = [
+        float(cell.replace(",", ""))
+        for cell in page.locator("tbody td:nth-child(8)").all_inner_texts()
+    ]
+    assert highest == sorted(highest, reverse=True)
+    assert len(highest) == 10
+    visitor.look()
+
+    chips.get_by_text("Elevation").click()
+    expect(chips.get_by_text("Elevation")).to_have_count(0)
+    page.get_by_role("navigation", name="Rows per page").get_by_role(
+        "link", name="100", exact=True
+    ).click()
+    expect(page.locator("tbody tr")).to_have_count(100)
+
+    visitor.open("Columns")
+    columns = page.locator("form.columns")
+    for box in columns.get_by_role("checkbox").all():
+        box.uncheck()
+    columns.get_by_label("City").check()
+    visitor.look()
+    columns.get_by_role("button", name="Show").click()
+    assert page.locator("thead th").all_inner_texts() == ["City"]
+
+    link = page.locator(".exports").get_by_role("link", name="CSV", exact=True)
+    exported = page.request.get(airports + str(link.get_attribute("href"))).text()
+    assert exported.splitlines()[0] == "city"
+    assert len(exported.splitlines()) > 100
+    visitor.look()
+
+
+def test_people_read_a_row_and_what_belongs_to_it(visitor: Visitor, airports: str) -> None:
+    page, visitor.base = visitor.page, airports
+    visitor.go("/airports/LSZH")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Zurich Airport")
+    visitor.look()
+    page.get_by_role("link", name="Switzerland").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Switzerland")
+    visitor.look()
+    card = page.locator(".backlinks li")
+    assert re.search(r"Airports\s+Country\s+\d\d", card.inner_text())
+    card.get_by_role("link").click()
+    expect(page.get_by_role("list", name="Active filters")).to_contain_text(
+        "Country is Switzerland"
+    )
+    visitor.go("/countries/CH")
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Côte d\u2019Ivoire")
+    page.get_by_role("link", name="Previous").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Switzerland")
+    page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Home").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Airports of the world")
+    visitor.look()
+
+
+def test_people_search_everything_from_home(visitor: Visitor, airports: str) -> None:
+    page, visitor.base = visitor.page, airports
+    visitor.go("/")
+    assert "10,000+" in page.locator(".cards li", has_text="Airports").inner_text()
+    page.get_by_role("searchbox", name="Search everything").fill("heathrow")
+    page.get_by_role("searchbox", name="Search everything").press("Enter")
+    found = page.get_by_role("link", name="London Heathrow Airport")
+    expect(found).to_be_visible()
+    visitor.look()
+    found.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("London Heathrow Airport")
+
+
+def test_people_write_a_row_and_are_told_what_is_wrong(visitor: Visitor, odd: str) -> None:
+    page, visitor.base = visitor.page, odd
+    visitor.go("/orders/")
+    page.get_by_role("link", name="New").click()
+    page.get_by_label("Country").fill("CH")
+    page.get_by_label("Number").fill("1")
+    page.get_by_label("Note").fill(" kept \u202e ")
+    visitor.look()
+    page.get_by_role("button", name="Save").click()
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(page.get_by_label("Note")).to_have_value(" kept \u202e ")
+    visitor.look(refused=409)
+    summary.get_by_role("link", name="Number").click()
+    expect(page.get_by_label("Number")).to_be_focused()
+    page.get_by_label("Number").fill("77")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="Created.")).to_be_visible()
+    visitor.look()
+
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Note").fill("changed")
+    visitor.look()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="changed")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_have_count(0)
+
+    page.get_by_role("link", name="Delete").click()
+    visitor.look()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status").filter(has_text="Deleted.")).to_be_visible()
+    visitor.look()
+
+
+def test_people_see_both_sides_of_a_conflict_and_choose(visitor: Visitor, odd: str) -> None:
+    page, visitor.base = visitor.page, odd
+    visitor.go("/reserved/3;edit_form")
+    page.get_by_label("Limit", exact=True).fill("mine")
+    page.get_by_label("Format", exact=True).fill("mine")
+    theirs = {"limit": "theirs", "format": "theirs"}
+    page.request.patch(
+        f"{odd}/reserved/3", data=theirs, headers={"Content-Type": "application/json"}
+    )
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else saved first")
+    expect(page.get_by_label("Limit", exact=True)).to_have_value("mine")
+    assert page.locator(".conflict").count() == 2
+    visitor.look(refused=412)
+    page.locator(".field", has_text="Format").get_by_label("Keep what is stored").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    stored = page.request.get(f"{odd}/reserved/3?format=json").json()
+    assert (stored["limit"], stored["format"]) == ("mine", "theirs")
+    visitor.look()
+
+
+def test_people_change_and_delete_many_rows(visitor: Visitor, odd: str) -> None:
+    page, visitor.base = visitor.page, odd
+    visitor.go("/reserved/?sort=id")
+    for id in (1, 2):
+        page.get_by_role("checkbox", name=f"Tick {id}", exact=True).check()
+    visitor.open("With the ticked rows")
+    visitor.look()
+    page.locator(".many-box").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete 2 rows?")
+    visitor.look()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status").filter(has_text="2 rows were deleted.")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(10)
+
+    visitor.open("With the ticked rows")
+    page.get_by_role("checkbox", name="All 10 that match").check()
+    page.locator(".many-box").get_by_label("Column").select_option("Limit")
+    page.get_by_role("button", name="Change").click()
+    page.get_by_label("Limit", exact=True).fill("the same")
+    visitor.look()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="10 rows were changed.")).to_be_visible()
+    rows = page.request.get(f"{odd}/reserved/?format=json").json()["data"]
+    assert {row["limit"] for row in rows} == {"the same"}
+    visitor.look()
+
+
+def test_people_import_a_file_after_a_look_at_it(
+    visitor: Visitor, odd: str, tmp_path: Path
+) -> None:
+    page, visitor.base = visitor.page, odd
+    wrong, right = tmp_path / "wrong.csv", tmp_path / "right.csv"
+    wrong.write_text("country,number,note\nNO,1,first\nNO,many,second\n")
+    right.write_text("country,number,note\nNO,1,first\nNO,2,\n")
+    visitor.go("/orders/")
+    page.get_by_role("link", name="Import").click()
+    visitor.look()
+    page.get_by_label("File").set_input_files(wrong)
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("alert")).to_contain_text("Row 2 Number: Must be a whole number")
+    visitor.look()
+    page.get_by_label("File").set_input_files(right)
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("heading", name="2 rows would be imported")).to_be_visible()
+    visitor.look()
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("status").filter(has_text="2 rows were imported.")).to_be_visible()
+    rows = page.request.get(f"{odd}/orders/?country=NO&format=json").json()["data"]
+    assert [(row["number"], row["note"]) for row in rows] == [(1, "first"), (2, None)]
+
+
+PAGES = [
+    "/",
+    "/every~20type/?limit=5",
+    "/every~20type/1",
+    "/every~20type/3",
+    "/every~20type/5;edit_form",
+    "/every~20type/1;delete_form",
+    "/every~20type/;new_form",
+    "/reserved/?limit__eq=3&q=3",
+    "/reserved/3;edit_form",
+    "/orders/",
+    "/orders/N~2CZ,1",
+    "/no~20key/",
+    "/recent/",
+    "/~3Ci~3Ehostile~3C~2Fi~3E~20~26~20~27names~27/",
+    "/~3Ci~3Ehostile~3C~2Fi~3E~20~26~20~27names~27/javascript~3Aalert~281~29",
+]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/orders/?limit=x", 400), ("/orders/CH,9", 404)])
+def test_a_refusal_is_a_page_with_a_way_back(
+    path: str, status: int, visitor: Visitor, odd: str
+) -> None:
+    visitor.base = odd
+    assert visitor.go(path).status == status
+    visitor.look(refused=status)
+    way = visitor.page.get_by_role("navigation", name="Breadcrumb")
+    assert way.get_by_role("link").all_inner_texts() == ["Home", "orders"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_of_an_awkward_database_is_out_of_order(
+    path: str, visitor: Visitor, odd: str
+) -> None:
+    visitor.base = odd
+    assert visitor.go(path).status == 200
+    assert visitor.page.locator("script:not([src]), img[src=x], a[href^=javascript]").count() == 0
+    visitor.look()
+
+
+def test_forms_that_are_opened_and_saved_change_nothing(
+    visitor: Visitor, odd: str, awkward_engine: sa.Engine
+) -> None:
+    page, visitor.base = visitor.page, odd
+    select = sa.text('SELECT * FROM "every type" ORDER BY id')
+    with awkward_engine.connect() as connection:
+        before = connection.execute(select).all()
+    # The cell of a megabyte takes a browser some time.
+    for row in before if visitor.way is WAYS[0] else [*before[:2], *before[3:]]:
+        visitor.go(f"/every~20type/{row.id};edit_form")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    with awkward_engine.connect() as connection:
+        assert connection.execute(select).all() == before

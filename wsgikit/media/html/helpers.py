@@ -49,6 +49,15 @@ class Told:
         return self._context.get(name)
 
 
+def _described(request: Request, action: str) -> Mapping[str, Any]:
+    """Give what a collection told: of a problem, only the way to the collection."""
+    if action != "problem":
+        found: Mapping[str, Any] = request.environ.get("wsgikit.context", {})
+        return found
+    crumbs = request.environ.get("wsgikit.crumbs")
+    return {"crumbs": crumbs()} if crumbs else {}
+
+
 class Helpers:
     """The functions that every template can call, and `request`, `value`, `action` and `told`.
 
@@ -71,8 +80,7 @@ class Helpers:
         self.request = request
         self.value = value
         self.action = action
-        described = {} if action == "problem" else request.environ.get("wsgikit.context", {})
-        self.told = Told(described, language)
+        self.told = Told(_described(request, action), language)
         self.ngettext = language.ngettext
         self.number_text = language.number
         self._assets = assets
