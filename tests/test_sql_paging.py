@@ -252,6 +252,19 @@ def test_a_sort_by_a_column_that_folds_case(sqlite_engine: sa.Engine) -> None:
         assert both_ways(model, f"sort=-v&limit={limit}") == [6, 1, 4, 2, 3, 5, 7]
 
 
+def test_rows_without_a_key_or_number_are_listed_at_least_once(sqlite_engine: sa.Engine) -> None:
+    """All names of SQLite's number of a row are those of columns."""
+    run(
+        sqlite_engine,
+        "CREATE TABLE t (id TEXT PRIMARY KEY, rowid TEXT, _rowid_ TEXT, oid TEXT)",
+        "INSERT INTO t (id) VALUES (NULL), ('b'), ('a')",
+    )
+    model = TableModel(read_tables(sqlite_engine)[0].table, sqlite_engine)
+    for limit in (1, 2):
+        assert both_ways(model, f"limit={limit}") == [None, "a", "b"]
+        assert both_ways(model, f"sort=-id&limit={limit}") == ["b", "a", None]
+
+
 POSTGRESQL_VALUES = {
     "DOUBLE PRECISION": ["-Infinity", "-1e-300", "0.1", "0.30000000000000004", "Infinity", "NaN"],
     "REAL": ["-Infinity", "0.1", "0.2", "16777216", "Infinity", "NaN"],

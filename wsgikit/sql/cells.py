@@ -7,7 +7,7 @@ stored one.  What does not convert is shown as it is.
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -97,14 +97,6 @@ def names_rows(column: sa.Column[Any], dialect: str) -> bool:
     if dialect == "sqlite":
         return kind not in ("json", "array", "interval") or is_untyped(column.type, dialect)
     return kind not in ("float", "json", "array", "interval", "other")
-
-
-def as_stored(column: Column) -> Column:
-    """Give a column of SQLite as what is in its cells."""
-    raw: Any = sa.type_coerce(column.column, sqltypes.NullType())
-    return replace(
-        column, column=raw, expression=raw, careful=raw, load=None, store=sqltypes.NullType()
-    )
 
 
 def undecorated(column: Column, dialect: str) -> Column:

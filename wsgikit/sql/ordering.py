@@ -86,11 +86,12 @@ class OrderColumn:
         return self._or_null(self.expression < value)
 
     def from_(self, value: Element | None) -> Condition | None:
-        """The condition to be a value or to come after it; `None` if all do."""
+        """The condition to be a value or to come after it, where nulls are concerned.
+
+        They are where the value is null, or where nulls come after it; `None` if all rows do.
+        """
         if value is None:
             return self.expression.is_(None) if self.descending else None
-        if not self.descending:
-            return self.expression >= value
         return self._or_null(self.expression <= value)
 
     def _or_null(self, condition: Condition) -> Condition:
