@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from sqlalchemy import Engine
 
-from tests.test_imports import MODULES, PARTS
+from tests.test_imports import MODULES, is_part
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,6 +82,6 @@ def test_a_modules_page_opens_with_a_program_that_fits_the_eye(page: Path) -> No
 
 
 def test_every_module_has_a_page() -> None:
-    whole = {name for name in MODULES if name.rpartition(".")[0] not in PARTS}
+    whole = {name for name in MODULES if not is_part(name)}
     modules = {name.removeprefix("wsgikit.") for name in whole} - {"wsgikit", "__main__"}
     assert modules == {page.stem for page in PAGES[1:]} - PROSE

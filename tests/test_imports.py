@@ -117,7 +117,16 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 MODULES = dict(source_files())
+# What is no format is a part of the package that the formats share.
+SHARED = {"answers", "bodies", "kinds", "negotiation", "problems", "rows", "values"}
+OURS["wsgikit.media"] = {f"wsgikit.media.{name}" for name in SHARED}
+OURS.update({name: OURS["wsgikit.media"] for name in OURS["wsgikit.media"]})
 OURS.update({name: OURS[whole] for name in MODULES if (whole := name.rpartition(".")[0]) in PARTS})
+
+
+def is_part(module: str) -> bool:
+    """Whether a module belongs to a package whose names are the package's."""
+    return module.rpartition(".")[0] in PARTS or module in OURS["wsgikit.media"]
 
 
 def covered(module: str, allowed: set[str]) -> bool:

@@ -373,7 +373,10 @@ def test_a_body_without_a_header_is_refused() -> None:
 
 @wsgify
 def echo(request: Request) -> Response:
-    return respond([*parse_body(request, CSV)], request, CSV)
+    try:
+        return respond([*parse_body(request, CSV)], request, CSV)
+    except ParseError as error:  # further down the body, where parse_body() was not looking
+        raise HTTPBadRequest(str(error)) from error
 
 
 def send(request: Request) -> Response:
