@@ -24,6 +24,7 @@ from wsgikit.model.fields import Field
 from wsgikit.model.schema import (
     Schema,
     bulk_patch_schema,
+    control_name,
     create_schema,
     form_schema,
     id_schema,
@@ -82,7 +83,7 @@ def describe_model(
         that names a row in its URL; `new-id`: a row that is to be made), `actions`, `formats`,
         `parameters` (of a list, as OpenAPI has them), `embed` (the foreign keys that can be
         replaced by rows), `many` (whether many rows can be written at once), `files` (the
-        fields that a form sends as files), and `schemas`: `row` as it is shown, `listed` (the
+        controls of a form that send files), and `schemas`: `row` as it is shown, `listed` (the
         same with ``fields`` and ``embed``), `create`, `replace`, `patch`, `json-patch`,
         `bulk-patch`, `new-form`, `edit-form`, `patch-form`, `query` and `conditions`.
     """
@@ -102,7 +103,7 @@ def describe_model(
         "parameters": query_parameters(model, formats),
         "embed": embed,
         "many": hasattr(model, "create_many"),
-        "files": [field.name for field in fields if field.kind == "binary" and field.writable],
+        "files": [control_name(f.name) for f in fields if f.kind == "binary" and f.writable],
         "schemas": {
             "row": row_schema(fields),
             "listed": listed_schema(fields, embed),

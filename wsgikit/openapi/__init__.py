@@ -34,7 +34,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -42,7 +43,7 @@ from webob import Request, Response
 from webob.exc import HTTPBadRequest, HTTPException, HTTPMethodNotAllowed, HTTPNoContent
 
 from wsgikit.media import MediaType, negotiate, problem, respond
-from wsgikit.openapi.components import Node, used
+from wsgikit.openapi.components import SCHEMAS, Node, used
 from wsgikit.openapi.operations import Served, model_operation, plain_operation
 from wsgikit.openapi.places import METHODS, Site, Target, find_sites
 
@@ -88,18 +89,23 @@ class OpenAPI:
                 return HTTPNoContent(headers=allow)
             raise HTTPMethodNotAllowed(headers=allow)
         negotiate(request, _MEDIA)  # which refuses a query that cannot be read
-        private = any(getattr(site.app, "policy", None) is not None for site in self._sites())
-        body = self._head(request) + self._rest(request, private)
+        body = self._head(request) + self._rest(request)
         digest = hashlib.blake2b(body, digest_size=15).digest()
         headers = {"ETag": f'"{base64.urlsafe_b64encode(digest).decode("ascii")}"'}
-        if private:
+        if self._private:
             headers["Cache-Control"] = "private, no-store"
         response = respond(body, request, _MEDIA, headers=headers)
         response.conditional_response = True
         return response
 
-    def _sites(self) -> Iterator[Site]:
-        return find_sites(self.dispatcher.walk(), skip=self)
+    @cached_property
+    def _sites(self) -> Sequence[Site]:
+        return tuple(find_sites(self.dispatcher.walk(), skip=self))
+
+    @cached_property
+    def _private(self) -> bool:
+        """Whether the description depends on who asks."""
+        return any(getattr(site.app, "policy", None) is not None for site in self._sites)
 
     def _head(self, request: Request) -> bytes:
         """Write the members that depend on where the dispatcher is mounted."""
@@ -107,17 +113,17 @@ class OpenAPI:
         head = {"openapi": VERSIONS[_wanted(request)], "servers": [{"url": url}]}
         return _write(head)[:-1] + b","
 
-    def _rest(self, request: Request, private: bool) -> bytes:
+    def _rest(self, request: Request) -> bytes:
         """Write the other members: once, unless they depend on who asks."""
         wanted = _wanted(request)
-        if private:
+        if self._private:
             return self._write_rest(wanted, lambda app: _for_request(app, request))
         if wanted not in self._prepared:
             self._prepared[wanted] = self._write_rest(wanted, lambda app: app.describe())
         return self._prepared[wanted]
 
     def _write_rest(self, wanted: str, described: Describe) -> bytes:
-        document = describe(self._sites(), openapi=wanted, described=described)
+        document = describe(self._sites, openapi=wanted, described=described)
         return _write({"info": self.info, **document})[1:]
 
 
@@ -172,24 +178,21 @@ def describe(
     """
     book = _Book("query" if openapi != "3.1" else "x-query")
     for site in sites:
-        served = book.served(site, described) if hasattr(site.app, "describe") else None
-        for target in site.targets():
-            if hasattr(site.app, "describe"):
-                if served is None:
-                    continue
-                operation = model_operation(served, target.action or "", target.has_id, site.app)
-            else:
+        if not hasattr(site.app, "describe"):
+            for target in site.targets():
                 function = getattr(site.app, target.action or target.method.lower(), site.app)
-                operation = plain_operation(site.app, function, target.method)
-            if operation is not None:
-                book.add(site, target, operation, served)
+                book.add(site, target, plain_operation(site.app, function, target.method), None)
+        elif (served := book.served(site, described)) is not None:
+            for target in site.targets():
+                book.add(site, target, model_operation(served, target, site.app), served)
     document: Node = {"paths": {path: _in_order(item) for path, item in book.paths.items()}}
     components = used(document, book.schemas)
     return {**document, **({"components": components} if components else {})}
 
 
 def _in_order(item: Node) -> Node:
-    order = ["parameters", *(method.lower() for method in METHODS), "x-query"]
+    order = ["parameters", *(method.lower() for method in METHODS)]
+    order.insert(order.index("query"), "x-query")
     return {name: item[name] for name in order if name in item}
 
 
@@ -203,7 +206,7 @@ class _Book:
         #: Paths by their shape: OpenAPI takes those that differ in names only for the same.
         self._shapes: dict[str, str] = {}
         self._ids: set[str] = set()
-        self._bases: set[str] = set()
+        self._bases = {*SCHEMAS}
 
     def served(self, site: Site, described: Describe) -> Served | None:
         """Describe a model collection, and take over its schemas."""
@@ -215,8 +218,12 @@ class _Book:
         self.schemas.update(served.schemas())
         return served
 
-    def add(self, site: Site, target: Target, operation: Node, served: Served | None) -> None:
+    def add(
+        self, site: Site, target: Target, operation: Node | None, served: Served | None
+    ) -> None:
         """Take an operation to its path; of two for the same request, the first counts."""
+        if operation is None:
+            return
         shape = re.sub(r"\{[^}]*\}", "{}", target.path)
         path = self._shapes.setdefault(shape, target.path)
         item = self.paths.setdefault(path, {})
@@ -226,7 +233,7 @@ class _Book:
         if target.variables and path == target.path:
             item.setdefault("parameters", _path_parameters(site, target, served))
         queries = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in site.query]
-        parameters = [*queries, *operation.pop("parameters", [])]
+        parameters = [*queries, *_renamed(operation.pop("parameters", []), target, path)]
         id = _unique(self._id(site, target, served), self._ids)
         rest = {"parameters": parameters} if parameters else {}
         item[method] = {"operationId": id, **operation, **rest}
@@ -234,6 +241,12 @@ class _Book:
     def _id(self, site: Site, target: Target, served: Served | None) -> str:
         name = served.base if served else _plain(site.name or target.path.strip("/") or "root")
         return f"{target.action or target.method.lower()}_{name}"
+
+
+def _renamed(parameters: Sequence[Node], target: Target, path: str) -> Sequence[Node]:
+    """Give parameters with the names that the variables of a path have."""
+    names = dict(zip(target.variables, re.findall(r"\{([^}]*)\}", path), strict=True))
+    return [{**p, "name": names[p["name"]]} if p.get("in") == "path" else p for p in parameters]
 
 
 def _path_parameters(site: Site, target: Target, served: Served | None) -> Sequence[Node]:

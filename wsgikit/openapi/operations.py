@@ -17,6 +17,7 @@ from wsgikit.openapi.components import (
     parameter_refs,
     problems,
 )
+from wsgikit.openapi.places import Target
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 MERGE_PATCH = "application/merge-patch+json"
@@ -149,10 +150,7 @@ def _forms(served: Served, part: str) -> Mapping[str, Node]:
         return dict.fromkeys(FORMS, plain)
     schema = served.described["schemas"][part]
     file: Node = {"contentMediaType": "application/octet-stream"}
-    properties = {
-        name: file if name.lstrip("_") in files or name in files else value
-        for name, value in schema["properties"].items()
-    }
+    properties = schema["properties"] | dict.fromkeys(files, file)
     return {FORMS[0]: plain, FORMS[1]: {**schema, "properties": properties}}
 
 
@@ -405,22 +403,31 @@ _KNOWN: Mapping[str, tuple[bool, Callable[[Served], Node]]] = {
     "patch": (True, _patch),
     "delete": (True, _delete),
     "get_schema": (False, _get_schema),
+    "get_import_form": (False, _form("Ask for the form to import")),
     "get_new_form": (False, _form("Ask for the form of a new one of")),
     "get_edit_form": (True, _form("Ask for the form to change one of")),
     "get_delete_form": (True, _form("Ask whether to remove one of")),
 }
 
 
-def model_operation(served: Served, action: str, has_id: bool, app: Any) -> Node | None:
+#: What is sent by pages alone.  Programs have better ways to do the same.
+_OF_PAGES = frozenset({"post_selection", "post_import"})
+
+
+def model_operation(served: Served, target: Target, app: Any) -> Node | None:
     """Describe what a model collection does.
 
     Returns:
-        An Operation Object without id and tags; None for what this request may not do.
+        An Operation Object without id; None for what a request may not do, or only a page does.
     """
+    action = target.action or ""
+    if action in _OF_PAGES:
+        return None
     if action not in _KNOWN:
-        return {**plain_operation(app, getattr(app, action, None), ""), "tags": [served.title]}
+        operation = plain_operation(app, getattr(app, action), target.method)
+        return {**operation, "tags": [served.title]}
     on_item, describe = _KNOWN[action]
-    if has_id != on_item or action not in served.described["actions"]:
+    if target.has_id != on_item or action not in served.described["actions"]:
         return None
     return {**describe(served), "tags": [served.title]}
 
