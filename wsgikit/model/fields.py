@@ -90,6 +90,8 @@ class Field:
     has_default: bool = False
     #: That value, where it is a constant.
     default: Any = None
+    #: Whether every row has that value, so that a client can give no other (see `fixed`).
+    fixed: bool = False
     #: Characters of a text, or bytes of a binary, at most.
     length: int | None = None
     #: The least and the greatest number.
@@ -347,6 +349,9 @@ def _bound_digits(field: Field, value: Decimal) -> None:
         raise Unfit("range", f"Must have at most {whole} digits before the point.")
     if field.digits is not None and len("".join(map(str, digits)).strip("0")) > field.digits:
         raise Unfit("range", f"Must have at most {field.digits} digits.")
+    if field.digits is not None and Decimal(repr(float(value))) != value:
+        # As a float it is 0 or infinity.
+        raise Unfit("range", "Has too large an exponent.")
 
 
 def _boolean(field: Field, value: Any) -> bool:

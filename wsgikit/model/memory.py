@@ -31,6 +31,7 @@ from wsgikit.model.rows import (
     changed_row,
     clean,
     clean_changes,
+    fixed,
     immutable,
     new_row,
     version_of,
@@ -40,6 +41,7 @@ from wsgikit.query import Query
 Key = tuple[Any, ...]
 
 TAKEN = "Another row has this key."
+HIDDEN = "The row would be outside of what you may see."
 
 #: One lock for all models: a transaction may bind several, and who takes two locks in one order
 #: and who takes them in the other would wait for each other forever.
@@ -93,10 +95,10 @@ class MemoryModel:
         self.page_size = page_size
         self.max_page_size = max_page_size
         self._require_fields()
-        by_name = {field.name: field for field in self.fields}
-        self._key_fields = [by_name[name] for name in self.key]
+        self._sort_fields()
         self._counts = [field.kind for field in self._key_fields] == ["integer"]
-        self._changeable = [immutable(f) if f.name in self.key else f for f in self.fields]
+        #: The values that all rows in sight have.
+        self._fixed: tuple[tuple[str, Any], ...] = ()
         self._rows: dict[Key, Row] = {}
         self._last = _Last()
         self._transaction: _Transaction | None = None
@@ -110,23 +112,57 @@ class MemoryModel:
             if name not in names:
                 raise ValueError(f"{self.name} has no field {name!r}; it has {sorted(names)}")
 
+    def _sort_fields(self) -> None:
+        by_name = {field.name: field for field in self.fields}
+        self._key_fields = [by_name[name] for name in self.key]
+        self._changeable = [immutable(f) if f.name in self.key else f for f in self.fields]
+
     def follow(self, name: str) -> Any:
         """Give the model of the rows that a foreign key points to; `None` if there is none."""
         return self.references.get(name)
+
+    def restrict(self, values: Values) -> "MemoryModel":
+        """Give the model of those of these rows that have some values.
+
+        Args:
+            values: By field name.  Other rows do not exist; a new row gets these values, and
+                can have no others.
+
+        Raises:
+            ValueError: If there is no such field, or the value is none of it.
+        """
+        unknown = [name for name in values if name not in {field.name for field in self.fields}]
+        if unknown:
+            raise ValueError(f"{self.name} has no field {unknown[0]!r}")
+        narrower = copy(self)
+        narrower.fields = tuple(
+            fixed(f, values[f.name]) if f.name in values else f for f in self.fields
+        )
+        narrower._sort_fields()
+        narrower._fixed = (*self._fixed, *values.items())
+        return narrower
+
+    def _sees(self, row: Row) -> bool:
+        return all(row[name] == value for name, value in self._fixed)
+
+    def _seen(self) -> Iterable[Row]:
+        """Give the rows that there are for this model."""
+        rows = self._rows.values()
+        return filter(self._sees, rows) if self._fixed else rows
 
     # -- reading -------------------------------------------------------------------------
 
     def list(self, query: Query) -> Page:
         """See `Model.list`."""
-        with self._locked() as rows:
-            page = page_of(rows.values(), query, self)
+        with self._locked():
+            page = page_of(self._seen(), query, self)
             return replace(page, data=deepcopy(page.data))
 
     def stream(self, query: Query) -> Iterator[Row]:
         """See `Model.stream`: the rows as they are when it is called."""
-        with self._locked() as rows:
+        with self._locked():
             # A stored row is never changed, but replaced, so that these stay what they are.
-            return map(deepcopy, stream_of(rows.values(), query, self))
+            return map(deepcopy, stream_of(self._seen(), query, self))
 
     def retrieve(self, key: Any) -> Row:
         """See `Model.retrieve`."""
@@ -138,6 +174,8 @@ class MemoryModel:
         row = self._rows.get(key)
         # Python's 1, 1.0 and True are one key to a dict.
         if row is None or [*map(type, self._key_of(row))] != [*map(type, key)]:
+            raise NotFoundError(key)
+        if not self._sees(row):
             raise NotFoundError(key)
         if version is not None and version != version_of(row):
             raise VersionError(deepcopy(row))
@@ -232,18 +270,22 @@ class MemoryModel:
 
     def _named(self, values: Values) -> Row | None:
         """Find the row whose key is among some values."""
+        values = {**dict(self._fixed), **values}
         given = [values.get(name, DEFAULT) for name in self.key]
         try:
             key = tuple(f.check(v) for f, v in zip(self._key_fields, given, strict=True))
         except Unfit:
             return None  # none was given, or the check of the whole row will tell
-        return self._rows.get(key)
+        row = self._rows.get(key)
+        return row if row is None or self._sees(row) else None
 
     def _add(self, values: Values) -> "_Added":
         row = new_row(self.fields, clean(self.fields, values))
         key = self._complete_key(row)
         if key in self._rows:
             raise ConflictError(FieldError(name, "unique", TAKEN) for name in self.key)
+        if not self._sees(row):
+            raise ValidationError([FieldError("", "check", HIDDEN)])
         self._put(key, row)
         return _Added(key, is_new=True)
 
@@ -259,7 +301,7 @@ class MemoryModel:
         return self._key_of(row)
 
     def _chosen(self, query: Query, ceiling: int) -> Sequence[Row]:
-        found = [*chosen(self._rows.values(), query, self)]
+        found = [*chosen(self._seen(), query, self)]
         if len(found) > ceiling:
             raise LimitError(ceiling)
         return found
@@ -312,11 +354,11 @@ class MemoryModel:
         return bound
 
     @contextmanager
-    def _locked(self) -> "Iterator[dict[Key, Row]]":
+    def _locked(self) -> Iterator[None]:
         with _LOCK:
             if self._transaction is not None:
                 self._transaction.require_sound()
-            yield self._rows
+            yield
 
     @contextmanager
     def _writing(self) -> "Iterator[MemoryModel]":

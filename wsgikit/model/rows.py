@@ -32,7 +32,9 @@ def clean(fields: Iterable[Field], values: Values, *, current: Row | None = None
         ValidationError: With every mistake, one entry per field.
     """
     if current is None:
-        return _convert(fields, values, _for_new_row, complete=True)
+        fields = tuple(fields)
+        filled = {field.name: field.default for field in fields if field.fixed}
+        return filled | _convert(fields, values, _for_new_row, complete=True)
 
     def convert(field: Field, value: Any) -> Any:
         return _for_row(field, value, current[field.name])
@@ -128,6 +130,10 @@ def _for_row(field: Field, value: Any, stored: Any) -> Any:
 
 
 def _for_any_row(field: Field, value: Any) -> Any:
+    if field.fixed and value is not DEFAULT:
+        if field.same(field.default, value):
+            return field.default
+        raise Unfit("read_only", f"Is {to_text(field.default)} here, and nothing else.")
     if not field.writable:
         raise Unfit("read_only", "Cannot be set.")
     return DEFAULT if value is DEFAULT else field.check(value)
@@ -190,3 +196,16 @@ def version_of(row: Row) -> str:
 def immutable(field: Field) -> Field:
     """Give the same field for rows that exist: a key is set once."""
     return replace(field, writable=False)
+
+
+def fixed(field: Field, value: Any) -> Field:
+    """Give the same field where all rows have one value: new rows get it, and keep it.
+
+    Raises:
+        ValueError: If it is no value of this field.
+    """
+    if value is not None and not field.holds(value):
+        raise ValueError(f"{field.name} cannot be {value!r}")
+    return replace(
+        field, writable=False, required=False, has_default=True, default=value, fixed=True
+    )

@@ -25,10 +25,10 @@ links, and writes what renderers may want to know: `wsgikit.context` (what a tem
 field that stands for a row) and `wsgikit.link` (a function from a row to its URL).
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
-and `idempotency` (what requests ask for), `writing` (transactions), `showing`, `links` and
-`refusals` (what answers are made of), and for people `browsing` (the list), `relations` (other
-collections), `selecting` and `importing` (many rows), `overview` (the home page), `pages`,
-`flashes` and `wording`.
+and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
+`showing`, `links` and `refusals` (what answers are made of), and for people `browsing` (the
+list), `relations` (other collections), `selecting` and `importing` (many rows), `overview` (the
+home page), `pages`, `flashes` and `wording`.
 """
 
 import json
@@ -69,7 +69,16 @@ from wsgikit.model import (
 )
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
-from wsgikit.model_collection import browsing, flashes, importing, links, overview, pages, selecting
+from wsgikit.model_collection import (
+    browsing,
+    flashes,
+    importing,
+    links,
+    nesting,
+    overview,
+    pages,
+    selecting,
+)
 from wsgikit.model_collection.browsing import numbered
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
@@ -122,6 +131,10 @@ class ModelCollection(Collection):
         media: The media types, the preferred one first.
         policy: Called with each request and the model; gives the narrower model that the
             request may touch.
+        within: For a nested collection, which variable of its URL is which column of its rows,
+            as in ``{"post_id": "post_id"}``; see `wsgikit.model_collection.nesting`.
+        nested: The other way round: the names of the routes of nested collections, and which
+            variable of theirs is the ``id`` of this one.  The page of a row leads to them.
         title: What pages call it; by default the model's name.
         require_match: Whether a change of a row must say which version it is meant for
             (``If-Match``); it is 428 otherwise.
@@ -140,6 +153,8 @@ class ModelCollection(Collection):
         *,
         media: Media,
         policy: Policy | None = None,
+        within: nesting.Within | None = None,
+        nested: Mapping[str, str] | None = None,
         title: str | None = None,
         require_match: bool = False,
         bulk_limit: int = 0,
@@ -148,6 +163,9 @@ class ModelCollection(Collection):
     ) -> None:
         self.model = model
         self.policy = policy
+        self.within = dict(within or {})
+        nesting.require_columns(model, self.within)
+        self.nested = dict(nested or {})
         self.require_match = require_match
         self.bulk_limit = bulk_limit
         self.records = None if idempotency is None else Records(idempotency)
@@ -181,6 +199,8 @@ class ModelCollection(Collection):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self.policy is not None:
             start_response = private(start_response)
+        else:
+            start_response = nesting.private_like_parents(environ, start_response)
         environ["wsgikit.crumbs"] = lambda: self._crumbs(Request(environ), last="")
         if flashes.NAME in environ.get("HTTP_COOKIE", ""):
             start_response = flashes.forgetting(environ, start_response)
@@ -533,7 +553,11 @@ class ModelCollection(Collection):
         Raises:
             HTTPForbidden: If the policy says no.
         """
-        model = self.model if request is None else self.narrow(request)
+        model = self.model
+        if request is not None:
+            model = narrowed(self.policy, request, model, self.title)
+        if self.within:
+            model = nesting.Unplaced(model, self.within)
         actions = self._allowed(model)
         formats = [kind.format for kind in self.media if kind.renderer is not None]
         return describe_model(model, title=self.title, actions=actions, formats=formats)
@@ -589,12 +613,14 @@ class ModelCollection(Collection):
         return negotiate(request, self.media) in self.pages
 
     def narrow(self, request: Request) -> Any:
-        """Give the model as far as the policy lets this request see it.
+        """Give the model as far as the policy lets this request see it, below its parents.
 
         Raises:
             HTTPForbidden: If the policy says no.
+            HTTPNotFound: If there is no such parent.
         """
-        return narrowed(self.policy, request, self.model, self.title)
+        model = narrowed(self.policy, request, self.model, self.title)
+        return nesting.placed(request, model, self.model, self.within) if self.within else model
 
     def key_of(self, model: Any, id: str) -> tuple[Any, ...]:
         """Give the key that the `id` of a URL stands for.
@@ -688,7 +714,7 @@ class ModelCollection(Collection):
             "heading": pages.heading_of(model, row),
             "label_of": relations.label_of,
             "reference": relations.reference,
-            "backlinks": backlinks(request, self, store, row),
+            "backlinks": self._backlinks(request, store, row),
             "neighbours": {way: other and url(other) for way, other in around.items()},
         }
         self.describe_page(request, model, context)
@@ -868,8 +894,7 @@ class ModelCollection(Collection):
         )
 
     def _schema_url(self, request: Request) -> str | None:
-        known = "get_schema" in self.actions
-        return links.attempt(self.url, request, noun="schema") if known else None
+        return self.noun_url(request, "schema") if "get_schema" in self.actions else None
 
     def _form(
         self,
@@ -901,7 +926,7 @@ class ModelCollection(Collection):
             shown["choices"] = relations.choices(shown["meta"], shown["values"])
             if row is not None and action == FORMS[2]:
                 relations.learn((f, row[f.name]) for f in shown["meta"] if f.references)
-                shown["referring"] = backlinks(request, self, store, row)
+                shown["referring"] = self._backlinks(request, store, row)
         request.environ["wsgikit.action"] = action
         shown["version"] = None if row is None else version_in(model, row)
         shown |= {"label_of": relations.label_of, "reference": relations.reference}
@@ -936,13 +961,25 @@ class ModelCollection(Collection):
             **shown,
         }
 
+    def noun_url(self, request: Request, noun: str, id: str | None = None) -> str | None:
+        """Give the URL of a noun; `None` where the template of the route has none."""
+        url = links.attempt(self.url, request, id=id, noun=noun)
+        # Variables that a template does not have are ignored.
+        return None if url == links.attempt(self.url, request, id=id) else url
+
     def _crumbs(
         self, request: Request, *, row: pages.Crumb | None = None, last: str | None = None
     ) -> Sequence[pages.Crumb]:
         """Give the way to a page of this collection; without its last step, to a problem."""
         home = links.named_url(request, "home")
         url = links.attempt(self.url, request) if "list" in self.actions else None
-        return pages.breadcrumbs(home, {"text": self.title, "href": url}, row, last)
+        above = nesting.crumbs_above(request)
+        return pages.breadcrumbs(home, {"text": self.title, "href": url}, row, last, above)
+
+    def _backlinks(self, request: Request, store: Any, row: Row) -> Sequence[Mapping[str, Any]]:
+        """Give the collections below a row, and those whose rows point to it."""
+        nested = nesting.below(request, self.nested, store, row)
+        return [*nested, *backlinks(request, self, store, row)]
 
     def _url_maker(self, request: Request, model: Any) -> Callable[..., str | None]:
         """Give `url(row=None, noun=None)` for a page, on which it is called with every row."""
@@ -951,17 +988,21 @@ class ModelCollection(Collection):
 
         def url(row: Row | None = None, noun: str | None = None) -> str | None:
             if row is None:
-                return links.attempt(self.url, request, noun=noun)
+                return self.noun_url(request, noun) if noun else links.attempt(self.url, request)
             id = links.row_id(row, key)
             if id is None:
                 return None
             if noun not in ends:
-                around = links.attempt(self.url, request, id=_PLACE, noun=noun) or ""
-                ends[noun] = around.split(_PLACE)
+                ends[noun] = (place(_PLACE, noun) or "").split(_PLACE)
             # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
             if len(ends[noun]) == 2 and "," not in id:
                 return id.join(ends[noun])
-            return links.attempt(self.url, request, id=id, noun=noun)
+            return place(id, noun)
+
+        def place(id: str, noun: str | None) -> str | None:
+            if noun:
+                return self.noun_url(request, noun, id)
+            return links.attempt(self.url, request, id=id)
 
         return url
 

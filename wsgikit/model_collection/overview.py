@@ -30,16 +30,17 @@ def summarize(seen: Seen) -> dict[str, Any]:
         it can) and `searchable`.
     """
     model = seen.model
-    read_only = getattr(model, "read_only", False)
+    why = getattr(model, "read_only", False)
     return {
-        "count": _count(model),
+        "count": counted_rows(model),
         "kind": str(getattr(model, "kind", "collection")),
-        "read_only": str(read_only) if isinstance(read_only, str) else read_only and "read-only",
+        "read_only": why if isinstance(why, str) else "read-only" if why else "",
         "searchable": bool(searched(model)),
     }
 
 
-def _count(model: Any) -> dict[str, Any] | None:
+def counted_rows(model: Any) -> dict[str, Any] | None:
+    """Count the rows of a model for a template, up to a bound; `None` if that cannot be done."""
     try:
         return counted(model.list(Query(limit=1, fields=tuple(model.key), count="bounded")))
     except ModelError:

@@ -32,7 +32,11 @@ def heading_of(model: Any, row: Row) -> str:
 
 
 def breadcrumbs(
-    home: str | None, base: Crumb, row: Crumb | None = None, last: str | None = None
+    home: str | None,
+    base: Crumb,
+    row: Crumb | None = None,
+    last: str | None = None,
+    above: Sequence[Crumb] = (),
 ) -> Sequence[Crumb]:
     """Give the way to a page: texts and URLs, the last without one.
 
@@ -42,9 +46,10 @@ def breadcrumbs(
         row: The row, on one of its pages.
         last: What the page is called, if it is none of these; empty for one that calls itself
             something.
+        above: What is between the home page and the collection.
     """
     first: Crumb | None = {"text": Wording("Home"), "href": home} if home else None
-    way: list[Crumb] = [step for step in (first, base, row) if step is not None]
+    way: list[Crumb] = [step for step in (first, *above, base, row) if step is not None]
     if last is None:
         way[-1] = {**way[-1], "href": None}
     return [*way, {"text": last, "href": None}] if last else way

@@ -51,6 +51,7 @@ from wsgikit.model import (
     clean,
     clean_changes,
     encode_key,
+    fixed,
     repeat,
     version_of,
 )
@@ -179,6 +180,7 @@ class TableModel:
         hidden: Iterable[str] = (),
         read_only: bool | str = False,
         references: "Mapping[str, TableModel | None]" = NOTHING,
+        values: Values = NOTHING,
     ) -> "TableModel":
         """Give a narrower model of the same table.
 
@@ -190,10 +192,12 @@ class TableModel:
             hidden: Columns that do not exist.
             read_only: As for the model itself; it cannot be lifted again.
             references: As for the model itself; other models for these columns, as they are.
+            values: Values that the rows have in these columns: other rows do not exist, a new
+                row gets them, and can have no others.
 
         Raises:
-            ValueError: If a hidden column is unknown, or part of the key; or a model cannot be
-                followed to.
+            ValueError: If a column is unknown, a hidden one is part of the key, a model cannot
+                be followed to, or a value is none of its column.
             TypeError: If an argument is something else.
         """
         if isinstance(hidden, str):
@@ -204,9 +208,19 @@ class TableModel:
         self._known(hidden)
         if hidden & set(self.key):
             raise ValueError("a key column cannot be hidden: rows would have no URL")
-        columns = [c for c in self._prepared.columns if c.field.name not in hidden]
+        self._known(values)
+        columns = [
+            replace(c, field=fixed(c.field, values[c.field.name])) if c.field.name in values else c
+            for c in self._prepared.columns
+            if c.field.name not in hidden
+        ]
+        bound = {name: self._fixed(name, value) for name, value in values.items()}
+        for name, value in bound.items():
+            same = self.table.c[name] == value
+            rows = same if rows is None else sa.and_(same, rows)
         both = self._prepared.rows if rows is None else sa.and_(*self._prepared.restriction, rows)
-        narrower = self._changed(columns=columns, rows=both)
+        all_fixed = {**self._prepared.fixed, **bound}
+        narrower = self._changed(columns=columns, rows=both, fixed=all_fixed)
         narrower.read_only = self.read_only or read_only
         narrower.label = None if self.label in hidden else self.label
         narrowing = Narrowing(self.table, rows, hidden)
@@ -216,6 +230,13 @@ class TableModel:
             **self._checked(references),
         }
         return narrower
+
+    def _fixed(self, name: str, value: Any) -> Any:
+        """Give the value of a column, for use in statements; the column may be hidden."""
+        column: sa.Column[Any] = self.table.c[name]
+        field = field_of(column, self._dialect)
+        store = column_of(column, fixed(field, value), self._dialect).store
+        return sa.null() if value is None else sa.bindparam(None, value, store, unique=True)
 
     def _changed(self, **changes: Any) -> "TableModel":
         """Give a copy of the model that has its own statements."""

@@ -22,6 +22,7 @@ from sqlalchemy import exc
 from wsgikit.model import (
     DEFAULT,
     ConflictError,
+    Field,
     FieldError,
     RefusedError,
     Row,
@@ -147,7 +148,7 @@ class Creation:
             return None
         parts = []
         for key_field in self.prepared.key_fields:
-            value = values.get(key_field.name, DEFAULT)
+            value = values.get(key_field.name, _filled(key_field))
             if value is DEFAULT:
                 return None
             try:
@@ -167,7 +168,8 @@ class Creation:
         return batch
 
     def _key_of(self, values: Values) -> tuple[Any, ...]:
-        return tuple(field.check(values[field.name]) for field in self.prepared.key_fields)
+        fields = self.prepared.key_fields
+        return tuple(f.check(values.get(f.name, _filled(f))) for f in fields)
 
     def _plan(self, item: Item) -> bool:
         """Check a row; say whether there is something to write."""
@@ -354,6 +356,11 @@ class Creation:
     @cached_property
     def _lock(self) -> sa.Select[Any]:
         return self._select.with_for_update()
+
+
+def _filled(field: Field) -> Any:
+    """Give what a column holds where no value is given, if that is known."""
+    return field.default if field.fixed else DEFAULT
 
 
 class Mistakes:

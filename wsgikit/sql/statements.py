@@ -6,6 +6,7 @@ A narrowed model has statements of its own; one that is bound to a transaction s
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as made_of
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,7 @@ class Statements:
         version: The name of the column that counts changes, if there is one.
         dialect: The name of the database's dialect.
         reference: Gives the statements of the model that a foreign key refers to.
+        fixed: The values that all rows have, by column, as they are bound.
     """
 
     table: sa.Table
@@ -43,6 +45,7 @@ class Statements:
     version: str | None
     dialect: str
     reference: Callable[[str], "Statements"]
+    fixed: Mapping[str, Any] = made_of(default_factory=dict)
 
     # -- columns -------------------------------------------------------------------------
 
@@ -219,7 +222,8 @@ class Statements:
             elif column.default is None and column.server_default is None:
                 values[self.version] = 1
         if verb == "INSERT":
-            return sa.insert(self.table).values(values)
+            hidden = {name: self.fixed[name] for name in self.fixed if name not in self.by_name}
+            return sa.insert(self.table).values({**hidden, **values})
         changed = sa.update(self.table).values(values)
         return changed.where(self.place) if verb == "UPDATE" else changed
 
