@@ -252,3 +252,32 @@ def test_many_threads_that_ask_first_get_one_module(write: Write) -> None:
         thread.join()
     assert sorted(texts) == sorted(f"shop_views.fred {{'id': {i}}}" for i in range(16))
     assert count.read_text() == "x"
+
+
+def test_a_view_is_found_without_calling_it(write: Write) -> None:
+    write("shop_views/fred.py", "def app(environ, start_response): raise AssertionError")
+    environ = {"wsgiorg.routing_args": ((), {"view": "fred", "id": "7"})}
+    found = DeferredCollection("shop_views").reach(environ)
+    assert found is not None
+    assert found[0].__module__ == "shop_views.fred"
+    assert found[1]["wsgiorg.routing_args"] == ((), {"id": "7"})
+
+
+def test_what_a_view_leads_to_is_found_behind_it(write: Write) -> None:
+    write(
+        "shop_views/shelf.py",
+        """
+class Shelf:
+    def __call__(self, environ, start_response): raise AssertionError
+    def reach(self, environ): return "a book", environ
+app = Shelf()
+""",
+    )
+    environ = {"wsgiorg.routing_args": ((), {"view": "shelf"})}
+    assert DeferredCollection("shop_views").reach(environ) == ("a book", environ)
+
+
+@pytest.mark.parametrize("name", ["nobody", "__init__", None])
+def test_where_there_is_no_view_nothing_is_found(write: Write, name: object) -> None:
+    environ = {"wsgiorg.routing_args": ((), {"view": name})}
+    assert DeferredCollection("shop_views").reach(environ) is None

@@ -805,3 +805,150 @@ def test_no_path_is_a_server_error(path: bytes, method: str) -> None:
     environ = {"PATH_INFO": "/" + path.decode("latin-1")}
     response = Request.blank("/", method=method, environ=environ).get_response(app)
     assert response.status_code in (200, 204, 308, 400, 404, 405)
+
+
+# -- neighbours ----------------------------------------------------------------------------------
+
+
+def places(app: WSGIApplication, path: str) -> dict[str, str]:
+    """Ask the application at a path for the places that it knows."""
+    found: dict[str, str] = {}
+
+    def ask(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        found.update(environ["wsgikit.places"]())
+        return says("asked")(environ, start_response)
+
+    ASKING.append(ask)
+    try:
+        assert send(app, path).text == "asked"
+    finally:
+        ASKING.pop()
+    return found
+
+
+ASKING: list[WSGIApplication] = []
+
+
+def asking(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Do what the test wants."""
+    return ASKING[-1](environ, start_response)
+
+
+def reached(app: WSGIApplication, path: str, url: str, **options: Any) -> Any:
+    """Ask the application at a path what would answer at a URL, and with which environ."""
+    found: list[Any] = []
+
+    def ask(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        found.append(environ["wsgikit.reach"](environ, url))
+        return says("asked")(environ, start_response)
+
+    ASKING.append(ask)
+    try:
+        assert send(app, path, **options).text == "asked"
+    finally:
+        ASKING.pop()
+    return found[0]
+
+
+class Views:
+    """Applications that are found by name."""
+
+    def names(self) -> list[str]:
+        return ["one", "two"]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return echo(environ, start_response)
+
+
+def site() -> tuple[Dispatcher, Dispatcher]:
+    """An outer dispatcher with one inside."""
+    inner, outer = Dispatcher(), Dispatcher()
+    inner.add("/ask/", asking, name="ask")
+    inner.add("/things/[{id:key}]", echo, name="things")
+    inner.add("/both/", echo, name="both")
+    inner.add("/deep/{x}/", echo, name="deep")
+    inner.add_regex("/regex/", echo, name="regex")
+    inner.add("/nameless/", echo)
+    outer.add("/both/", echo, name="both")
+    outer.add("/top/[{id}]", GET=echo, POST=says("changed"), name="top")
+    outer.add("/in/{tenant}|", inner)
+    return outer, inner
+
+
+def test_places_are_what_has_a_name_and_no_variable_the_nearest_first() -> None:
+    outer, _inner = site()
+    assert places(outer, "/in/a b/ask/") == {
+        "ask": "/in/a%20b/ask/",
+        "things": "/in/a%20b/things/",
+        "both": "/in/a%20b/both/",
+        "top": "/top/",
+    }
+
+
+def test_views_found_by_name_are_places() -> None:
+    app = Dispatcher()
+    app.add("/ask/", asking)
+    app.add("/{view}/", Views())
+    assert places(app, "/ask/") == {"one": "/one/", "two": "/two/"}
+
+
+def test_what_is_at_a_url_is_found_without_calling_it() -> None:
+    outer, _inner = site()
+    app, environ = reached(
+        outer, "/in/x/ask/?q=1", "/in/x/things/7", method="POST", body=b"text",
+        headers={"X-Who": "Ada", "If-Match": "*"},
+    )  # fmt: skip
+    assert app is echo
+    assert environ["REQUEST_METHOD"] == "GET"
+    assert environ["SCRIPT_NAME"] == "/in/x/things/7"
+    assert environ["QUERY_STRING"] == ""
+    assert environ["wsgi.input"].read() == b""
+    assert environ["HTTP_X_WHO"] == "Ada"
+    assert environ["wsgiorg.routing_args"] == ((), {"tenant": "x", "id": "7"})
+    assert environ["wsgikit.route"] == "/in/{tenant}/things/[{id:key}]"
+    assert environ["wsgikit.url"](id="8") == "/in/x/things/8"
+    assert environ["wsgikit.url_for"]("top") == "/top/"
+    assert not {"HTTP_IF_MATCH", "CONTENT_TYPE", "CONTENT_LENGTH"} & environ.keys()
+
+
+def test_what_is_further_out_is_found_too() -> None:
+    outer, _inner = site()
+    app, environ = reached(outer, "/in/x/ask/", "/top/")
+    assert app is echo
+    assert environ["wsgiorg.routing_args"] == ((), {})
+    assert environ["wsgikit.route"] == "/top/[{id}]"
+
+
+def test_what_is_further_in_is_found_unless_it_is_wrapped() -> None:
+    outer, inner = site()
+    outer.add("/ask/", asking)
+    assert reached(outer, "/ask/", "/in/x/both/")[0] is echo
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return inner(environ, start_response)
+
+    outer.add("/closed|", wrapped)
+    assert reached(outer, "/ask/", "/closed/both/")[0] is wrapped
+
+
+@pytest.mark.parametrize("url", ["/nowhere/", "/in/x/nowhere/", "/in/x/%FF", "/deep/"])
+def test_where_nothing_is_nothing_is_found(url: str) -> None:
+    outer, _inner = site()
+    assert reached(outer, "/in/x/ask/", url) is None
+
+
+def test_what_is_not_for_get_is_not_found() -> None:
+    app = Dispatcher()
+    app.add("/ask/", asking)
+    app.add("/post/", POST=echo)
+    assert reached(app, "/ask/", "/post/") is None
+
+
+def test_under_a_prefix_only_what_is_below_it_is_found() -> None:
+    app = Dispatcher()
+    app.add("/ask/", asking)
+    app.add("/things/", echo, name="things")
+    found = reached(app, "/ask/", "/mounted/things/", environ={"SCRIPT_NAME": "/mounted"})
+    assert found[0] is echo
+    assert found[1]["SCRIPT_NAME"] == "/mounted/things/"
+    assert reached(app, "/ask/", "/things/", environ={"SCRIPT_NAME": "/mounted"}) is None
