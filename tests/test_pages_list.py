@@ -525,6 +525,15 @@ def refuse(request: Request, model: Any) -> Any:
     return None
 
 
+@pytest.mark.parametrize("policy", [only_nz, refuse])
+def test_a_page_with_labels_that_depend_on_who_asks_is_private(model: Any, policy: Any) -> None:
+    pages = guarded(model, policy=policy)
+    page = pages.ask("GET", "/cities/", Accept=HTML_FIRST)
+    assert page.headers["Cache-Control"] == "private, no-store"
+    assert "Cache-Control" not in pages.ask("GET", "/cities/?format=json").headers
+    assert "Cache-Control" not in guarded(model).ask("GET", "/cities/").headers
+
+
 @pytest.mark.parametrize(
     "closed", [{"policy": refuse}, {"wrap": Guard}], ids=["its policy refuses", "it is wrapped"]
 )

@@ -31,7 +31,7 @@ from webob import Request, Response, exc
 
 from wsgikit.media import Form, MediaType, ParseError, Upload, parse_body, respond
 from wsgikit.model import MAX_ERRORS, FieldError, ModelError, RefusedError, Written, to_text
-from wsgikit.model_collection import flashes, links, pages
+from wsgikit.model_collection import flashes, pages
 from wsgikit.model_collection.reading import read_many
 from wsgikit.model_collection.wording import Wording
 from wsgikit.model_collection.writing import transact
@@ -178,7 +178,7 @@ def _form(app: "ModelCollection", request: Request, model: Any) -> dict[str, Any
         "limit": MAX_FILE,
         "on_duplicate": "refuse",
         "duplicates": DUPLICATES,
-        "post_url": links.attempt(app.url, request, noun="import"),
+        "post_url": app.noun_url(request, "import"),
         "cancel_url": app.url(request),
         "errors": {},
         "formats": (),

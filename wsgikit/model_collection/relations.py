@@ -12,7 +12,8 @@ say: it is found by its name (`wsgikit.places`, `wsgikit.reach`), and its own po
 Everything is read in the transaction of the page, and for each referenced table once: the labels
 of a whole page are one statement.
 
-It reads `wsgikit.places`, `wsgikit.reach` and `wsgikit.url_for`.
+It reads `wsgikit.places`, `wsgikit.reach` and `wsgikit.url_for`, and writes `wsgikit.private` where
+what is shown depends on who asks.
 """
 
 import logging
@@ -95,13 +96,17 @@ def places(request: Request) -> Mapping[str, str]:
 def seen_at(request: Request, url: str) -> Seen | None:
     """Give the collection at a URL; `None` if there is none, or not for this request."""
     reach = request.environ.get("wsgikit.reach")
+    found = None if reach is None else reach(request.environ, url)
+    if found is None or not hasattr(found[0], "seen"):
+        return None
+    app, environ = found
     try:
-        found = None if reach is None else reach(request.environ, url)
-        if found is None or not hasattr(found[0], "seen"):
-            return None
-        seen: Seen = found[0].seen(Request(found[1]))
+        seen: Seen = app.seen(Request(environ))
     except exc.HTTPException:
         return None
+    finally:
+        if app.policy is not None or "wsgikit.private" in environ:
+            request.environ["wsgikit.private"] = True
     return seen
 
 

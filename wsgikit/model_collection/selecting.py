@@ -204,7 +204,7 @@ def select(store: Any, order: Order, key: Sequence[Field], ceiling: int) -> Sele
         raise LimitError(ceiling)
     if any(links.row_id(row, key) is None for row in rows):
         raise DeniedError("One of these rows has a key that no URL can spell.")
-    return Selection(rows if len(rows) == count else rows[:MAX_SHOWN], count, query)
+    return Selection(rows if count <= MAX_ROWS else rows[:MAX_SHOWN], count, query)
 
 
 def _first(store: Any, query: Query, number: int) -> Sequence[Row]:
@@ -325,7 +325,7 @@ def offered(
 
 
 def _url(app: "ModelCollection", request: Request, state: browsing.State) -> str | None:
-    base = links.attempt(app.url, request, noun="selection")
+    base = app.noun_url(request, "selection")
     return None if base is None else replace(state, base=base).url()
 
 
