@@ -8,6 +8,7 @@ statements.
     rows = [plan.row(values) for values in connection.execute(plan.statement, parameters)]
 """
 
+import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -167,6 +168,7 @@ class Plans:
     def __init__(self, statements: "Statements") -> None:
         self._statements = statements
         self._plans: dict[tuple[ListShape, bool, bool], Plan] = {}
+        self._lock = threading.Lock()
         self._order_columns: dict[tuple[str, bool], OrderColumn] = {}
 
     def find(self, shape: ListShape, *, careful: bool = False, wide: bool = False) -> Plan:
@@ -181,10 +183,10 @@ class Plans:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._build(shape, careful, wide)
-            while len(self._plans) >= MAX_PLANS:
-                # Another thread may have taken the oldest away.
-                self._plans.pop(next(iter(self._plans), key), None)
-            self._plans[key] = plan
+            with self._lock:
+                if len(self._plans) >= MAX_PLANS:
+                    self._plans.pop(next(iter(self._plans)))  # the oldest
+                self._plans[key] = plan
         return plan
 
     # -- order ---------------------------------------------------------------------------
