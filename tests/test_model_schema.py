@@ -80,6 +80,8 @@ FIELDS = [
     Field("f", "decimal", precision=4, scale=2, nullable=False),
     Field("f", "decimal", precision=2, scale=2, nonfinite=frozenset({"NaN"})),
     Field("f", "decimal", precision=3, scale=0),
+    Field("f", "decimal", precision=2, scale=-1),
+    Field("f", "decimal", scale=3),
     Field("f", "boolean"),
     Field("f", "date"),
     Field("f", "datetime"),
@@ -104,7 +106,8 @@ FIELDS = [
 NEAR = [
     None, True, False, 0, 1, -1, 5, -5, 300, 301, 2**31, 2**63, -(2**63), 2**64, 1.0, 1.5, 0.25,
     0.125, 99.99, 100.0, 1e20, -0.5, "", "a", "abc", "abcd", "a\0", "1", "1.5", "+1.50", ".5", "5.",
-    "-0.005", "0.10", "99.99", "100", "007.250", ".", "-", "NaN", "Infinity", "-Infinity", "true",
+    "-0.005", "0.10", "0.00010", "150", "0990", "1000", "1050.0",
+    "99.99", "100", "007.250", ".", "-", "NaN", "Infinity", "-Infinity", "true",
     "2026-02-28", "2026-02-29", "2024-02-29", "0000-01-01", "9999-12-31", "2026-1-1", "20260101",
     "2026-02-28T12:30", "2026-02-28 12:30:00", "2026-02-28T12:30:00.123456", "2026-02-28T24:00:00",
     "2026-02-28T12:30:00Z", "2026-02-28T12:30:00+02:00", "2026-02-28T12:30:00.1234567", "12:30",
@@ -126,7 +129,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 texts_like_values = st.one_of(
-    st.from_regex(r"[+-]?\d{0,5}\.?\d{0,4}", fullmatch=True),
+    st.from_regex(r"[+-]?[0-9]{0,5}\.?[0-9]{0,6}", fullmatch=True),
     st.from_regex(r"-?P(\d{1,2}[DHMS])?(T(\d{1,2}(\.\d)?[HMS])*)?", fullmatch=True),
     st.from_regex(r"[A-Za-z0-9+/]{0,9}={0,2}", fullmatch=True),
     st.dates().map(str),

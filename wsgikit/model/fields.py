@@ -342,7 +342,8 @@ def _bound_digits(field: Field, value: Decimal) -> None:
     if value and not -MAX_DIGITS <= value.adjusted() <= MAX_DIGITS:
         raise Unfit("range", "Has too large an exponent.")
     # 1.500 fits two places: zeros at the end say nothing.
-    if field.scale is not None and any(digits[len(digits) - max(0, places - field.scale) :]):
+    beyond = 0 if field.scale is None else min(len(digits), max(0, places - field.scale))
+    if any(digits[len(digits) - beyond :]):
         raise Unfit("range", f"Must have at most {field.scale} decimal places.")
     whole = None if field.precision is None else field.precision - (field.scale or 0)
     if whole is not None and value and value.adjusted() >= whole:

@@ -150,22 +150,34 @@ def _decimal(field: Field) -> list[Schema]:
 
 
 def _decimal_pattern(field: Field) -> str:
-    places = r"[0-9]*" if field.scale is None else rf"[0-9]{{0,{field.scale}}}0*"
-    point = r"\.[0-9]+" if field.scale is None else rf"\.(?:[0-9]{{1,{field.scale}}}0*|0+)"
-    whole = r"[0-9]+"
-    if field.precision is not None:
-        size = field.precision - (field.scale or 0)
-        whole = rf"0*[0-9]{{1,{size}}}" if size > 0 else "0+"
     few = "" if _keeps_all(field) else rf"(?!(?:[^0-9]*[0-9]){{{(field.digits or 0) + 1}}})"
-    point = point.replace(r"[0-9]{1,0}0*|", "")
-    return rf"^{few}[+-]?(?:{whole}(?:\.{places})?|{point})$".replace(r"[0-9]{0,0}", "")
+    if field.scale is None:
+        places, point = "[0-9]*", "[0-9]+"
+    elif field.scale <= 0:
+        places, point = "0*", "0+"
+    else:
+        places = f"[0-9]{{0,{field.scale}}}0*"
+        point = f"(?:[0-9]{{1,{field.scale}}}0*|0+)"
+    return rf"^{few}[+-]?(?:{_whole_pattern(field)}(?:\.{places})?|\.{point})$"
+
+
+def _whole_pattern(field: Field) -> str:
+    """The digits before the point; a negative scale leaves zeros there."""
+    zeros = "0" * max(0, -(field.scale or 0))
+    if field.precision is None:
+        digits = "[0-9]+"
+    else:
+        size = field.precision - max(0, field.scale or 0)
+        digits = f"0*[0-9]{{1,{size}}}" if size > 0 else "0+"
+    return f"(?:{digits}{zeros}|0+)" if zeros else digits
 
 
 def _decimal_number(field: Field) -> Schema:
     kind: Schema = {"type": "number"}
-    if field.scale is not None:
-        step = Decimal(1).scaleb(-field.scale)
-        kind = {"type": "integer"} if step == 1 else {"type": "number", "multipleOf": float(step)}
+    if field.scale is not None and field.scale <= 0:
+        kind = {"type": "integer", "multipleOf": 10**-field.scale}
+    elif field.scale is not None:
+        kind = {"type": "number", "multipleOf": float(Decimal(1).scaleb(-field.scale))}
     if field.precision is not None:
         bound = 10 ** (field.precision - (field.scale or 0))
         kind |= {"exclusiveMinimum": -bound, "exclusiveMaximum": bound}
