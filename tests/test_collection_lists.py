@@ -208,6 +208,10 @@ def test_a_feed_has_an_entry_for_each_row(ask: Client) -> None:
     assert feed.content_type == "application/atom+xml"
     assert feed.text.count("<entry") == 2
     assert "/cities/1" in feed.text
+    some = ask("GET", "/cities/?format=atom&fields=height").text
+    assert "/cities/1" in some
+    assert "CH" not in some
+    assert "/cities/1" in ask("GET", "/cities/1?format=atom&fields=height").text
 
 
 # -- HEAD ------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ home page), `pages`, `flashes` and `wording`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -234,11 +234,18 @@ class ModelCollection(Collection):
         page = model.list(query)
         found = self._neighbours(request, numbered(page.next), numbered(page.prev))
         fields = self.tell(request, model, query)
-        rows = [*projected(page.data, fields)] if query.fields else page.data
+        rows = [*self._only(request, page.data, fields)] if query.fields else page.data
         value: dict[str, Any] = {"data": rows, "next": found["next"], "prev": found["prev"]}
         if page.count is not None:
             value |= {"count": page.count, "count_exact": page.count_exact}
         return respond(value, request, self.media, headers=[self._list_links(request, found)])
+
+    def _only(
+        self, request: Request, rows: Iterable[Row], fields: Sequence[Field]
+    ) -> Iterator[Row]:
+        """Give rows of these fields; a feed needs the key besides, to link to each of them."""
+        linked = negotiate(request, self.media).format == "atom"
+        return iter(rows) if linked else projected(rows, fields)
 
     def _list_page(
         self, request: Request, model: Any, query: Query, number: int | None
@@ -703,7 +710,7 @@ class ModelCollection(Collection):
         fields = self.tell(request, model, query)
         shown = embedded(row, query.embed, store)
         if not self.is_page(request):
-            return next(projected([shown], fields)) if query.fields else shown
+            return next(self._only(request, [shown], fields)) if query.fields else shown
         relations = Relations(request, store)
         relations.learn((field, row[field.name]) for field in fields if field.references)
         around = neighbours(store, row) if self._key_fields(model) else {}
