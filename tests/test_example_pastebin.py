@@ -53,7 +53,7 @@ def test_the_code_is_highlighted_with_classes_and_escaped(app: WSGIApplication) 
     paste(app, code=PYTHON, language="Python")
     page = send(app, "/1").text
     assert '<span class="k">def</span>' in page
-    assert "<script" not in page
+    assert "<script>" not in page
     assert not re.search(r"\sstyle=|<style", page)
 
 

@@ -505,6 +505,8 @@ def inputs(page: str) -> dict[str, str]:
     for tag in re.findall(r"<input\b[^>]*>", page):
         name, value = (re.search(rf'\b{a}="([^"]*)"', tag) for a in ("name", "value"))
         kind = re.search(r'\btype="([^"]*)"', tag)
+        if kind and kind[1] in ("checkbox", "radio") and "checked" not in tag:
+            continue
         if name and not (kind and kind[1] in ("file", "submit")):
             found[unescape(name[1])] = unescape(value[1]) if value else ""
     for attributes, text in re.findall(r"<textarea\b([^>]*)>(.*?)</textarea>", page, re.DOTALL):
