@@ -328,3 +328,14 @@ def test_a_program_pays_nothing_for_it(site: Site) -> None:
     assert site.ask("GET", "/?format=json").json["resources"]["cities"]["href"] == "/cities/"
     site.ask("HEAD", "/", Accept=HTML_FIRST)
     assert site.seen == {}
+
+
+def test_a_page_without_templates_shows_what_was_found() -> None:
+    model = MemoryModel([Field("id", "integer", required=False), Field("name")])
+    model.create({"name": "<Ada>"})
+    app = Dispatcher()
+    app.add("/", Home(app))
+    app.add("/p/[{id:key}]", ModelCollection(model, media=[JSON], title="<People>"), name="p")
+    page = Client(app)("GET", "/?q=%3Cada", Accept=HTML_FIRST).text
+    assert '<a href="/p/?q=%3Cada">&lt;People&gt;</a>' in page
+    assert "Found in" not in Client(app)("GET", "/?q=nobody", Accept=HTML_FIRST).text

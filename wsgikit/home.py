@@ -400,17 +400,26 @@ def _is_page(media_type: MediaType) -> bool:
 
 def _render_page(value: Any, request: Request) -> bytes:
     context = request.environ["wsgikit.context"]
-    links = "".join(
-        f'<li><a href="{escape(link["href"])}">{escape(link["title"])}</a> {link["note"]}</li>\n'
-        for link in context["collections"]
-    )
     title = escape(context["title"])
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"<ul>\n{links}</ul>\n</main>\n</body>\n</html>\n"
-    ).encode("utf-8", "replace")
+    found = [{"href": r["url"], "title": r["title"]} for r in context["results"] or ()]
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>",
+        _links(context["collections"]),
+        *([f"<h2>Found in</h2>\n{_links(found)}"] if found else []),
+        "</main>\n</body>\n</html>\n",
+    ]
+    return "\n".join(parts).encode("utf-8", "replace")
+
+
+def _links(targets: Iterable[Mapping[str, Any]]) -> str:
+    items = (
+        f'<li><a href="{escape(each["href"])}">{escape(each["title"])}</a> '
+        f"{escape(each.get('note', ''))}</li>\n"
+        for each in targets
+    )
+    return f"<ul>\n{''.join(items)}</ul>"
 
 
 _PAGE = MediaType("text/html", _render_page)
