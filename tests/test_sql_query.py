@@ -542,6 +542,15 @@ def test_a_query_that_comes_again_costs_no_building(library: Library) -> None:
         for n in range(3):
             listed(books, text.format(n, n))
         assert len({id(statement) for statement in built}) == 1
-    for n in range(MAX_PLANS + 10):
-        assert ids(books, f"limit={n + 1}", **{"or": [{"id": 2}] * (n % 190 + 1)}) == [2]
-        assert ids(books, f"sort=title&limit={n + 1}", **{"or": [{"id": 2}] * (n % 190 + 1)}) == [2]
+
+
+def test_only_so_many_plans_are_kept(sqlite_engine: sa.Engine) -> None:
+    books = Library(sqlite_engine)
+    model = books.model(books.books)
+    names = ["title", "author", "sequel", "secret"]
+    for count in range(MAX_PLANS + 10):
+        fields = ",".join(name for n, name in enumerate(names) if count >> n & 1) or "id"
+        sort = ("-" if count & 16 else "") + names[count >> 5 & 3]
+        operator = "gt" if count & 128 else "gte"
+        assert len(ids(model, f"fields={fields}&sort={sort}&id__{operator}=0")) == 5
+    assert len(model._prepared.plans._plans) == MAX_PLANS
