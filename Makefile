@@ -19,7 +19,7 @@ PYTHON := $(shell for python in $(CANDIDATES); do \
 	&& echo $$python && break; done)
 endif
 
-.PHONY: help demo test lint typing docs coverage bench dist clean
+.PHONY: help demo test lint typing docs coverage screenshots translations bench dist clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -46,6 +46,14 @@ docs: $(VENV)/all.stamp
 coverage: $(VENV)/all.stamp
 	$(BIN)/python -m pytest -q --cov --cov-report=html $(ARGS)
 	@echo "Open htmlcov/index.html"
+
+# The pictures in docs/screenshots.
+screenshots: $(VENV)/all.stamp
+	$(BIN)/python -m tests.screenshots $(ARGS)
+
+# The catalogues of translated texts, brought up to date and compiled.
+translations: $(VENV)/all.stamp
+	$(BIN)/python -m tests.catalogues
 
 bench: $(VENV)/all.stamp
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -7,9 +7,9 @@ and otherwise as ISO 8601 and plain decimals.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,17 @@ class Language:
     Args:
         tag: The language of the texts (BCP 47).
         form: The language and perhaps country of numbers and dates; none for ISO forms.
-        directories: Where a project keeps its templates, and catalogues.
+        texts: The translations.
     """
 
-    def __init__(self, tag: str, form: str | None = None, directories: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, tag: str, form: str | None = None, texts: NullTranslations | None = None
+    ) -> None:
         self.tag = tag
         self.direction = "rtl" if tag.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
-        self.texts = catalogue(tag, directories)
+        self.texts = texts or NullTranslations()
+        #: Whether there are texts besides those in the code.
+        self.is_translated = type(self.texts) is not NullTranslations
         self.forms = _forms(form or "")
 
     def gettext(self, text: str, **values: Any) -> str:
@@ -91,13 +95,11 @@ class Languages:
     """
 
     def __init__(self, wanted: str | Sequence[str] | None, directories: Sequence[Path]) -> None:
-        self._directories = directories
         self._made = lru_cache(maxsize=200)(self._make)
+        self._texts = cache(lambda tag: catalogue(tag, directories))
         self._fixed: Language | None = None
         if isinstance(wanted, str):
-            tags = offered(directories)
-            tag, form = choose(wanted, tags) or (wanted, wanted)
-            self._fixed = self._make(tag, form)
+            self._fixed = self._make(wanted, wanted)
         elif wanted is None:
             # Who names no language may be a program: ISO forms.
             self._tags, self._default = offered(directories), self._make(SOURCE, None)
@@ -116,11 +118,12 @@ class Languages:
         """Give the language of a request."""
         if self._fixed is not None:
             return self._fixed
-        chosen = choose(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""), self._tags)
+        header = request.environ.get("HTTP_ACCEPT_LANGUAGE", "")
+        chosen = choose(header, self._tags)
         return self._made(*chosen) if chosen else self._default
 
     def _make(self, tag: str, form: str | None) -> Language:
-        return Language(tag, form, self._directories)
+        return Language(tag, form, self._texts(tag))
 
 
 def offered(directories: Iterable[Path] = ()) -> tuple[str, ...]:
@@ -142,17 +145,19 @@ def choose(header: str, tags: Sequence[str]) -> tuple[str, str] | None:
         tags: The languages on offer.
 
     Returns:
-        The tag of the texts, and the range that asked for it, which may name a country; None
-        if nothing on offer is wanted.
+        The tag of the texts, and the range that decides on numbers and dates: that which asked
+        for the texts, perhaps with a country, or the first one if there are no texts in any;
+        None if the header names no language.
     """
     known = {tag.lower(): tag for tag in tags}
-    for wanted in _ranges(header[:MAX_HEADER]):
+    ranges = _ranges(header[:MAX_HEADER])
+    for wanted in ranges:
         shorter = wanted.lower()
         while shorter:
             if shorter in known:
                 return known[shorter], wanted
             shorter = shorter.rpartition("-")[0]
-    return None
+    return (tags[0], ranges[0]) if ranges else None
 
 
 def _ranges(header: str) -> list[str]:
@@ -166,12 +171,12 @@ def _ranges(header: str) -> list[str]:
 
 
 def catalogue(tag: str, directories: Iterable[Path] = ()) -> NullTranslations:
-    """Read the texts of a language: a project's own, and ours behind them."""
+    """Read the texts of a language: a project's own, then ours; of ``de-CH``, then of ``de``."""
+    tags = [tag]
+    while "-" in tags[-1]:
+        tags.append(tags[-1].rpartition("-")[0])
     found = NullTranslations()
-    for path in [BUILT_IN / "locale" / _folder(tag) / "LC_MESSAGES" / "wsgikit.mo"] + [
-        directory / "locale" / _folder(tag) / "LC_MESSAGES" / "messages.mo"
-        for directory in reversed([*directories])
-    ]:
+    for path in reversed([*_files(tags, directories)]):
         if path.is_file():
             with path.open("rb") as file:
                 read = GNUTranslations(file)
@@ -180,8 +185,12 @@ def catalogue(tag: str, directories: Iterable[Path] = ()) -> NullTranslations:
     return found
 
 
-def _folder(tag: str) -> str:
-    return tag.replace("-", "_")
+def _files(tags: Iterable[str], directories: Iterable[Path]) -> Iterator[Path]:
+    """Give the places of catalogues, those that are asked first first."""
+    places = [*((directory, "messages.mo") for directory in directories), (BUILT_IN, "wsgikit.mo")]
+    for directory, name in places:
+        for tag in tags:
+            yield directory / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / name
 
 
 # -- numbers and dates -------------------------------------------------------------------------
@@ -205,6 +214,7 @@ class _Local(_Iso):
         self._group, self._point = symbols["group"], symbols["decimal"]
         self._sizes: tuple[int, int] = locale.decimal_formats[None].grouping
         self._locale = locale
+        self._both = str(locale.datetime_formats["medium"])
         self._pattern = lru_cache(maxsize=20)(patterns)
         self.moment = lru_cache(maxsize=5000)(self._moment)  # type: ignore[method-assign]
 
@@ -227,8 +237,8 @@ class _Local(_Iso):
 
     def _moment(self, value: date | time) -> str:
         if isinstance(value, datetime):
-            day = self._pattern("date").apply(value, self._locale)
-            return f"{day}, {self._clock(value)}"
+            day = str(self._pattern("date").apply(value, self._locale))
+            return self._both.replace("{1}", day).replace("{0}", self._clock(value))
         if isinstance(value, time):
             return self._clock(value)
         return str(self._pattern("date").apply(value, self._locale))

@@ -88,7 +88,7 @@ class Values:
     def text(self, field: Any, value: Any, indent: int | None = None) -> str:
         """Write a value as a text, in the forms of the language."""
         if isinstance(value, bool):
-            return self._language.words("yes" if value else "no")
+            return self._language.words(N_("yes") if value else N_("no"))
         if isinstance(value, int | float | Decimal) and not isinstance(value, Enum):
             text = plain(value)
             # A float is not written with digits that say nothing.
