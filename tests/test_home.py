@@ -348,3 +348,11 @@ def test_a_bad_query_is_a_problem(path: str) -> None:
     response = ask(site(), path, Accept="application/json")
     assert response.status_code in (400, 406)
     assert response.content_type == "application/problem+json"
+
+
+def test_an_application_below_an_open_end_is_listed_if_it_has_a_name() -> None:
+    app = Dispatcher()
+    app.add("/", Home(app))
+    app.add("/static|", hello)
+    app.add("/other|", hello, name="other")
+    assert links(app) == ["/other"]

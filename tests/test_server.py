@@ -673,3 +673,29 @@ def test_ctrl_c_ends_quietly(project: Path, backend: str) -> None:
         output, errors = running.communicate(timeout=30)
         assert (running.returncode, output) == (0, "")
         assert "Traceback" not in errors
+
+
+def take_over(environ: WSGIEnvironment, _start_response: StartResponse) -> Iterable[bytes]:
+    """Answer by the connection itself, as a WebSocket does; the server is to do no more."""
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\nfar from HTTP")
+    connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionError
+
+
+@pytest.mark.parametrize("start", [serve, run])
+def test_the_end_of_a_websocket_is_no_error(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def client(url: str) -> None:
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=10) as connection:
+            connection.sendall(
+                b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+                b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+            )
+            answer = connection.makefile("rb").read()
+        assert answer == b"HTTP/1.1 101 Switching Protocols\r\n\r\nfar from HTTP"
+
+    options = {"directory": tmp_path, "reload": False} if start is run else {}
+    visit(partial(start, take_over, port=0, **options), client)
+    assert "Traceback" not in capsys.readouterr().err

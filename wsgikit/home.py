@@ -21,7 +21,8 @@ Use it where visitors should find what there is, without a list kept by hand:
 The page links to all that can be reached without knowing a variable; the JSON
 (``application/json-home``, as in draft-nottingham-json-home) has the URI templates of the
 rest, too.  Both follow what is mounted inside: other dispatchers, and the views of a
-`wsgikit.deferred.DeferredCollection`.
+`wsgikit.deferred.DeferredCollection`.  Another application below an open end (``/static|``) is
+listed if its route has a name.
 Where the dispatcher has a `wsgikit.openapi.OpenAPI`, both lead programs to it.
 
 Routes are read as plain data, at each request; an application takes part by what it has:
@@ -186,6 +187,9 @@ def find_entries(ways: Iterable[Sequence[Any]], href: str = "") -> Iterator[Entr
     seen: set[tuple[str | None, str | None]] = set()
     for way in ways:
         if any("GET" not in (route.methods or ["GET"]) for route in way):
+            continue
+        # What is below an open end only the application there knows: files, or another site.
+        if way[-1].pattern.open_ended and way[-1].name is None:
             continue
         for entry in _entries(way, href):
             if (entry.href, entry.template) not in seen:

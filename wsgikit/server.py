@@ -99,7 +99,7 @@ def serve(
         ServerError: If the address cannot be listened on.
     """
     with _logging(None), _listening(host, port, ready) as listener:
-        _serve(guard(LoggedErrors(app), host), listener)
+        _serve(guard(beside_upgrades(LoggedErrors(app), app), host), listener)
 
 
 def run(
@@ -133,7 +133,7 @@ def run(
         listener = stack.enter_context(_listening(host, port, ready))
         if reload and os.name == "posix":
             stack.enter_context(watching(directory, lambda paths: _start_anew(paths, listener)))
-        _serve(guard(_show_errors(loaded, host), host), listener)
+        _serve(guard(beside_upgrades(_show_errors(loaded, host), loaded), host), listener)
 
 
 def _serve(app: WSGIApplication, listener: socket.socket) -> None:
@@ -303,6 +303,24 @@ def _show_errors(app: WSGIApplication, host: str) -> WSGIApplication:
     debugger = DebuggedApplication(debugged, evalex=True, console_path="")
     print(f"Debugger PIN: {debugger.pin}", file=sys.stderr)
     return debugger
+
+
+def beside_upgrades(shown: WSGIApplication, app: WSGIApplication) -> WSGIApplication:
+    """Leave WebSockets alone, for which an application takes over the connection.
+
+    Its end is a `ConnectionError`, by which the server knows that there is nothing to answer; it
+    is no error to log or to show.
+
+    Args:
+        shown: The application as it is served, with its errors logged and shown.
+        app: The application itself.
+    """
+
+    def served(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        upgrades = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        return (app if upgrades else shown)(environ, start_response)
+
+    return served
 
 
 # -- the servers -----------------------------------------------------------------------
