@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +19,7 @@ from tests.cities import Plain, memory_cities, mounted, table_cities
 from tests.pages import HTML_FIRST, Pages
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.model import Field, MemoryModel, Page, Reference, StoreError
-from wsgikit.model_collection import ModelCollection
+from wsgikit.model_collection import ModelCollection, relations
 from wsgikit.model_collection.browsing import State, numbered, telling_fields, unnumbered
 from wsgikit.model_collection.relations import MAX_CHOICES
 from wsgikit.query import Query, parse_query
@@ -817,6 +820,43 @@ def test_a_page_reads_each_referenced_table_once(engine: sa.Engine, rows: int) -
     kind = "select" if rows <= MAX_CHOICES else "number"
     found_controls = controls(context)
     assert {found_controls[name]["kind"] for name in ("one", "again", "two")} == {kind}
+
+
+KEYS = {
+    "text": (String(9), ["a", "B", "\u00e9", "a,b"]),
+    "integer": (sa.BigInteger(), [1, -2, 2**62]),
+    "decimal": (sa.Numeric(8, 2), [Decimal("1.50"), Decimal("-2.00")]),
+    "date": (sa.Date(), [date(2026, 2, 28)]),
+    "datetime": (sa.DateTime(), [datetime(2026, 2, 28, 10, 30)]),
+    "uuid": (sa.Uuid(), [UUID(int=1), UUID(int=2**100)]),
+    "enum": (sa.Enum("red", "green", name="colour"), ["green", "red"]),
+    "boolean": (sa.Boolean(), [True, False]),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("choices", [MAX_CHOICES, 0], ids=["few rows", "many rows"])
+def test_labels_are_found_by_keys_of_any_kind(
+    engine: sa.Engine, kind: str, choices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_, keys = KEYS[kind]
+    metadata = MetaData()
+    there = Table("there", metadata, Column("key", type_, primary_key=True, autoincrement=False),
+                  Column("name", String(20)))  # fmt: skip
+    here = Table("here", metadata, Column("id", Integer, primary_key=True),
+                 Column("ref", ForeignKey("there.key")))  # fmt: skip
+    metadata.create_all(engine)
+    for number, key in enumerate(keys):
+        TableModel(there, engine).create({"key": key, "name": f"No. {number}"})
+        TableModel(here, engine).create({"ref": key})
+    if not choices:
+        monkeypatch.setattr(relations, "MAX_CHOICES", 1)
+    pages = Pages().mount(("here", TableModel(here, engine)), ("there", TableModel(there, engine)))
+    context = pages("/here/")
+    ref = context["meta"][1]
+    assert [context["label_of"](ref, key) for key in keys] == [f"No. {n}" for n in range(len(keys))]
+    for row in context["data"]:
+        assert pages(context["reference"](ref, row["ref"]))["backlinks"][0]["count"]["n"] == 1
 
 
 def test_a_program_costs_one_statement(engine: sa.Engine) -> None:
