@@ -9,7 +9,7 @@ there already stays.
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -77,58 +77,118 @@ def apply(connection: sa.Connection, limits: Limits) -> None:
         _apply(connection, limits)
 
 
-class _Applied(NamedTuple):
+@dataclass(slots=True)
+class _Applied:
+    """What is set on a connection.
+
+    Attributes:
+        limits: Why.
+        database: How it is asked and told.
+        found: The settings as they were before, by name.
+        now: The settings as they are.
+    """
+
     limits: Limits
-    restore: Sequence[str]
+    database: "_Database"
+    found: dict[str, float]
+    now: dict[str, float]
 
 
 #: `ours` is whether a model is just taking a connection, in this thread.
 _taking = threading.local()
 
-_READ = {
-    "sqlite": "PRAGMA {}",
-    "postgresql": "SELECT setting FROM pg_settings WHERE name = '{}'",
-}
-_WRITE = {"sqlite": "PRAGMA {} = {}"}
-
 
 def _apply(connection: sa.Connection, limits: Limits) -> None:
-    before = connection.info.pop(APPLIED, None)
+    database = _DATABASES.get(connection.dialect.name, _MARIADB)
+    applied = connection.info.setdefault(APPLIED, _Applied(limits, database, {}, {}))
+    applied.limits = limits
     raw: Any = connection.connection.dbapi_connection
-    restore: list[str] = []
     try:
-        _run(raw, before.restore if before else ())
-        restore += _set(raw, connection.dialect, limits)
-        if connection.dialect.name != "sqlite":
-            raw.commit()  # PostgreSQL undoes a setting together with its transaction
+        _set(raw, connection.dialect, applied)
     except connection.dialect.loaded_dbapi.Error:
         # It has no such settings, or is dead, as the first statement will tell.
         with suppress(connection.dialect.loaded_dbapi.Error):
             raw.rollback()
-    connection.info[APPLIED] = _Applied(limits, restore)
     pool = connection.engine.pool
     if _take_back not in list(pool.dispatch.checkout):
         event.listen(pool, "checkout", _take_back)
 
 
-def _set(raw: Any, dialect: Any, limits: Limits) -> Iterator[str]:
-    """Make the settings of a driver's connection; give the statements that undo it."""
-    read = _READ.get(dialect.name, "SELECT @@SESSION.{}")
-    write = _WRITE.get(dialect.name, "SET SESSION {} = {}")
-    for setting in settings_of(dialect, limits):
-        with closing(raw.cursor()) as cursor:
-            cursor.execute(read.format(setting.name))
-            row = cursor.fetchone()
-            found = float(row[0]) if row else setting.value
-            if setting.changes(found):
-                cursor.execute(write.format(setting.name, f"{setting.value:g}"))
-                yield write.format(setting.name, f"{found:g}")
+def _set(raw: Any, dialect: Any, applied: _Applied) -> None:
+    """Make the settings of a driver's connection that its limits ask for."""
+    settings = {setting.name: setting for setting in settings_of(dialect, applied.limits)}
+    unknown = [name for name in settings if name not in applied.found]
+    if unknown:
+        applied.found |= applied.database.read(raw, unknown)
+    wanted = dict(applied.found)
+    for name in settings.keys() & wanted.keys():
+        if settings[name].changes(wanted[name]):
+            wanted[name] = settings[name].value
+    _change(raw, applied, wanted)
 
 
-def _run(raw: Any, statements: Sequence[str]) -> None:
+def _change(raw: Any, applied: _Applied, wanted: Mapping[str, float]) -> None:
+    before = applied.found | applied.now
+    changes = {name: value for name, value in wanted.items() if before[name] != value}
+    if changes:
+        applied.database.write(raw, changes)
+    if applied.database.commits:
+        raw.commit()
+    applied.now.update(wanted)
+
+
+# -- how each database is asked and told ---------------------------------------------------
+
+
+class _Database(NamedTuple):
+    read: Callable[[Any, Sequence[str]], dict[str, float]]
+    write: Callable[[Any, Mapping[str, float]], None]
+    #: Whether what was set would be undone with its transaction.
+    commits: bool = False
+
+
+def _read_sqlite(raw: Any, names: Sequence[str]) -> dict[str, float]:
+    return {name: float(raw.execute(f"PRAGMA {name}").fetchone()[0]) for name in names}
+
+
+def _write_sqlite(raw: Any, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        raw.execute(f"PRAGMA {name} = {value:.0f}")
+
+
+def _read_postgresql(raw: Any, names: Sequence[str]) -> dict[str, float]:
+    listed = ", ".join(f"'{name}'" for name in names)
+    query = f"SELECT name, setting FROM pg_settings WHERE name IN ({listed})"
+    return {name: float(value) for name, value in _execute(raw, query)}
+
+
+def _write_postgresql(raw: Any, values: Mapping[str, float]) -> None:
+    calls = (f"set_config('{name}', '{value:.0f}', false)" for name, value in values.items())
+    _execute(raw, f"SELECT {', '.join(calls)}")
+
+
+def _read_mariadb(raw: Any, names: Sequence[str]) -> dict[str, float]:
+    [row] = _execute(raw, f"SELECT {', '.join(f'@@SESSION.{name}' for name in names)}")
+    return dict(zip(names, map(float, row), strict=True))
+
+
+def _write_mariadb(raw: Any, values: Mapping[str, float]) -> None:
+    # Most of these take no number with a point.
+    texts = (f"{name} = {f'{value:.3f}'.rstrip('0').rstrip('.')}" for name, value in values.items())
+    _execute(raw, f"SET SESSION {', '.join(texts)}")
+
+
+def _execute(raw: Any, statement: str) -> Sequence[Any]:
     with closing(raw.cursor()) as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+        cursor.execute(statement)
+        return [*cursor.fetchall()] if cursor.description else ()
+
+
+_MARIADB = _Database(_read_mariadb, _write_mariadb)
+_DATABASES = {
+    "sqlite": _Database(_read_sqlite, _write_sqlite),
+    "postgresql": _Database(_read_postgresql, _write_postgresql, commits=True),
+}
 
 
 def settings_of(dialect: Any, limits: Limits) -> Sequence[Setting]:
@@ -155,20 +215,19 @@ def settings_of(dialect: Any, limits: Limits) -> Sequence[Setting]:
             found.append(Setting("net_write_timeout", limits.patience, least=True))
     for name, seconds, unit, unlimited in wanted:
         if seconds is not None:
-            found.append(Setting(name, seconds * unit, unlimited))
+            value = math.ceil(seconds * unit) if unit > 1 else seconds
+            found.append(Setting(name, value, unlimited))
     return found
 
 
 def _take_back(raw: Any, record: Any, _proxy: Any) -> None:
     """Give a connection to others as they would have it without us."""
-    if getattr(_taking, "ours", False):
+    applied = record.info.get(APPLIED)
+    if applied is None or getattr(_taking, "ours", False):
         return
-    applied = record.info.pop(APPLIED, None)
-    if applied is None or not applied.restore:
-        return
+    del record.info[APPLIED]
     try:
-        _run(raw, applied.restore)
-        raw.commit()
+        _change(raw, applied, applied.found)
     except Exception as error:
         # Whatever the driver calls it: this connection is of no use, and the pool makes another.
         raise exc.DisconnectionError from error

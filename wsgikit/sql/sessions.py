@@ -375,13 +375,9 @@ def _write_postgresql(connection: sa.Connection, _snapshot: bool) -> None:
 
 
 def _read_postgresql(connection: sa.Connection) -> None:
-    try:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    except connection.dialect.loaded_dbapi.Error:
-        # The connection is dead, and the driver says so itself.  SQLAlchemy knows what that
-        # means, for the others of its pool as well.
-        connection.exec_driver_sql("SELECT 1")
-    connection.begin()
+    # Not by SQLAlchemy's options, which leave READ WRITE behind: a standby refuses that.
+    _write_postgresql(connection, True)
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _write_mariadb(connection: sa.Connection, _snapshot: bool) -> None:
