@@ -47,12 +47,14 @@ PARAMETERS: Mapping[str, Node] = {
         "in": "header",
         "description": "Only if this is the version of the row: an ETag, several, or * (RFC 9110).",
         "schema": _TEXT,
+        "example": '"7"',
     },
     "If-None-Match": {
         "name": "If-None-Match",
         "in": "header",
         "description": "Only if this is not what is there: an ETag, several, or * (RFC 9110).",
         "schema": _TEXT,
+        "example": '"7"',
     },
     "Prefer": {
         "name": "Prefer",
