@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from webob import Response
-from wsgikit.media.atom import Atom
 
 from tests.cities import CITIES, Client, memory_cities, mounted, table_cities
+from wsgikit.media.atom import Atom
 from wsgikit.media.csv import CSV
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
@@ -125,6 +125,8 @@ def test_a_reference_is_replaced_by_its_row(ask: Client) -> None:
     assert ask("GET", "/cities/4?embed=country").json["country"] is None
     refused = ask("GET", "/cities/1?fields=nosuch")
     assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "fields")
+    refused = ask("GET", "/cities/1?embed=nosuch&fields=name")
+    assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "embed")
     refused = ask("GET", "/cities/1?embed=name")
     assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "embed")
 
@@ -243,6 +245,7 @@ def test_a_query_can_be_a_document(ask: Client) -> None:
         "limit": 10,
     }
     assert ids(ask("QUERY", "/cities/", body=document)) == [4, 1]
+    assert "alternate" not in ask("QUERY", "/cities/", body=document).headers["Link"]
     # The words of a URL may stay there.
     assert ids(ask("QUERY", "/cities/?limit=1", body={"country": "NZ"})) == [2]
 

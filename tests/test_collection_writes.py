@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from webob import Response
+from webob import Request, Response
 
 from tests.cities import CITIES, Client, Plain, memory_cities, mounted, table_cities
 from wsgikit.media.csv import CSV
@@ -467,3 +467,113 @@ def test_a_plain_model_is_patched_in_the_version_that_was_read(tmp_path: Path) -
     ask = collection(cities)
     changed = patch(ask, {"op": "remove", "path": "/height"})
     assert (changed.status_int, changed.json["name"]) == (200, "Basel")
+
+
+# -- what must not slip through ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If_Match": ""}, 400),
+        ({"If_Match": "garbage"}, 400),
+        ({"If_Match": '"stale"'}, 412),
+        ({"If_None_Match": "*"}, 412),
+    ],
+)
+def test_a_write_of_many_rows_is_meant_for_no_version(
+    model: Any, method: str, headers: dict[str, str], status: int
+) -> None:
+    ask = collection(model, bulk_limit=10)
+    refused = ask(method, "/cities/?id=1", body={"name": "X"}, **headers)
+    assert refused.status_int == status
+    assert names(ask) == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status"), [("*", 412), ('"x"', 412), ("", 400), ("garbage", 400)]
+)
+def test_a_row_cannot_be_there_and_not_be_there(ask: Client, if_match: str, status: int) -> None:
+    refused = ask("PUT", "/cities/9", body=ROME, If_None_Match="*", If_Match=if_match)
+    assert refused.status_int == status
+    assert names(ask) == BEFORE
+
+
+def test_a_key_that_is_stored_in_another_spelling_makes_no_row(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    table = sa.Table(
+        "cities",
+        sa.MetaData(),
+        sa.Column("size", sa.Numeric(10, 2), primary_key=True),
+        sa.Column("name", sa.String(9)),
+    )
+    table.create(engine)
+    ask = collection(TableModel(table, engine))
+    refused = ask("PUT", "/cities/1.5", body={"name": "a"}, If_None_Match="*")
+    assert (refused.status_int, refused.json["errors"][0]["pointer"]) == (422, "/size")
+    assert ask("GET", "/cities/").json["data"] == []
+    assert ask("PUT", "/cities/1.50", body={"name": "a"}, If_None_Match="*").status_int == 201
+    for key in ("NaN", "Infinity"):
+        assert ask("GET", f"/cities/{key}").status_int == 404
+
+
+@pytest.mark.parametrize("resolution", ["merge-duplicates", "ignore-duplicates"])
+def test_a_list_names_each_row_once(ask: Client, resolution: str) -> None:
+    body = [
+        {"id": 3, "name": "A"},
+        {"name": "B"},
+        {"id": 3.0, "name": "C"},
+        {"id": "x"},
+        {"id": "x"},
+    ]
+    refused = ask("POST", "/cities/", body=body, Prefer=f"resolution={resolution}")
+    assert refused.status_int == 409
+    assert refused.json["errors"][0]["pointer"] == "/2/id"
+    assert names(ask) == BEFORE
+
+
+def test_a_list_of_one_row_is_another_request_than_that_row(safe: Client) -> None:
+    assert safe("POST", "/cities/", body=ROME, **KEY).status_int == 201
+    assert safe("POST", "/cities/", body=[ROME], **KEY).status_int == 422
+
+
+def test_a_number_too_small_for_a_float_is_refused(ask: Client) -> None:
+    assert ask("POST", "/cities/", body=b'{"name": "X", "height": 1e-400}').status_int == 400
+    body = b"name,height\r\nX,1e-400\r\n"
+    assert ask("POST", "/cities/", body=body, **CSV_TYPE).status_int == 422
+    assert ask("GET", "/cities/?height=1e-400").status_int == 400
+    assert ask("POST", "/cities/", body=b'{"name": "X", "height": 0e-400}').status_int == 201
+
+
+class Slow:
+    """A body whose sender makes pauses, in which others look at the store."""
+
+    def __init__(self, chunks: list[bytes], pause: Any) -> None:
+        self.chunks, self.pause = iter(chunks), pause
+
+    def read(self, _size: int) -> bytes:
+        self.pause()
+        return next(self.chunks, b"")
+
+    readline = readlines = __iter__ = read  # PEP 3333 wants them to be there
+
+
+def test_a_slow_sender_holds_no_transaction(tmp_path: Path) -> None:
+    cities = table_cities(tmp_path)
+    ask = collection(cities)
+    pool = cities.engine.pool
+    seen = []
+    chunks = [b"name\r\n", b"Oslo\r\n" * 20_000, b"Rome\r\n" * 20_000]
+    environ = {
+        "wsgi.input": Slow(chunks, lambda: seen.append(pool.checkedout())),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "CONTENT_TYPE": "text/csv",
+        "HTTP_ACCEPT": "application/json",
+    }
+    request = Request.blank("/cities/", method="POST", environ=environ)
+    request.environ.pop("CONTENT_LENGTH", None)
+    response = request.get_response(ask.app)
+    assert response.json == {"count": 40_000, "created": 40_000}
+    assert set(seen) == {0}

@@ -641,3 +641,23 @@ def test_a_page_is_few_statements_and_one_row_more(engine: sa.Engine, number: in
             found = traffic.of(lambda t=text, c=cursor: listed(model, t, c))
             assert found[0] <= statements + (begin if statements > 1 else 0), text
             assert found[1] <= 5 + besides, text
+
+
+@pytest.mark.parametrize("sort", ["", "name", "-name,size"])
+def test_texts_that_a_collation_takes_for_equal_are_paged_apart(
+    mariadb_engine: sa.Engine, sort: str
+) -> None:
+    table = sa.Table(
+        "words", sa.MetaData(), sa.Column("name", sa.String(9)), sa.Column("size", sa.Integer)
+    )
+    table.create(mariadb_engine)
+    texts = ["a", "A", "ä", "Ä", "á", "a ", "b", "B", "ss", "ß"] * 6
+    with mariadb_engine.begin() as connection:
+        connection.execute(table.insert(), [{"name": text, "size": 1} for text in texts])
+    words = TableModel(table, mariadb_engine)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = words.list(parse_query(f"limit=7&sort={sort}&cursor={cursor}"))
+        seen += [row["name"] for row in page.data]
+        cursor = page.next
+    assert sorted(seen) == sorted(texts)

@@ -314,10 +314,16 @@ def _number_reader(read: Callable[[str], Any], max_digits: int) -> Callable[[str
     return read_number
 
 
+#: A number that has a digit before its exponent.
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+
+
 def _read_float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise ParseError(f"The number {text[:50]} is too large.")
+    if not number and _NOT_ZERO.match(text):
+        raise ParseError(f"The number {text[:50]} is too small.")
     if len(text) > 15 and Decimal(repr(number)) != Decimal(text):
         # 15 digits always come back from a float (IEEE 754, binary64).
         raise ParseError(f"The number {text[:50]} has too many digits; send it as text.")

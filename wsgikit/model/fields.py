@@ -561,6 +561,8 @@ def _read_float(text: str) -> Any:
     number = float(text)
     if math.isinf(number):
         raise Unfit("range", "Is too large a number.")
+    if not number and re.match(r"[+-]?[0.]*[1-9]", text):
+        raise Unfit("range", "Is too small a number.")
     return number
 
 

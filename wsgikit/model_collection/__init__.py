@@ -26,13 +26,13 @@ field that stands for a row) and `wsgikit.link` (a function from a row to its UR
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
-`showing`, `links` and `refusals` (what answers are made of), and for people `browsing` (the
-list), `relations` (other collections), `selecting` and `importing` (many rows), `overview` (the
-home page), `pages`, `flashes` and `wording`.
+`listing`, `showing`, `links` and `refusals` (what answers are made of), and for people `browsing`
+(the list), `relations` (other collections), `forms`, `selecting` and `importing` (many rows),
+`overview` (the home page), `pages`, `flashes` and `wording`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -56,13 +56,13 @@ from wsgikit.model import (
     Field,
     FieldError,
     Model,
-    ModelError,
     NotFoundError,
     Row,
     ValidationError,
     VersionError,
     Written,
     decode_key,
+    encode_key,
     is_empty_filter,
     replacement,
     to_text,
@@ -70,16 +70,17 @@ from wsgikit.model import (
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
 from wsgikit.model_collection import (
-    browsing,
     flashes,
+    forms,
     importing,
     links,
+    listing,
     nesting,
     overview,
     pages,
+    relations,
     selecting,
 )
-from wsgikit.model_collection.browsing import numbered
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
 from wsgikit.model_collection.preferences import Name, Preferences, parse_preferences
@@ -92,11 +93,12 @@ from wsgikit.model_collection.reading import (
     query_of,
     read_many,
     read_one,
+    spooled,
     with_room,
 )
 from wsgikit.model_collection.refusals import REFUSED, refusal_of
-from wsgikit.model_collection.relations import Relations, Seen, backlinks, neighbours, snapshot
-from wsgikit.model_collection.showing import embedded, projected, shown_fields
+from wsgikit.model_collection.relations import Seen, snapshot
+from wsgikit.model_collection.showing import show, shown_fields
 from wsgikit.model_collection.writing import (
     Creation,
     Records,
@@ -104,13 +106,11 @@ from wsgikit.model_collection.writing import (
     merger,
     patcher,
     refuse_existing,
+    refuse_repeated,
     transact,
     version_in,
 )
 from wsgikit.query import Query, QueryError
-
-#: Stands for an id while the URL around it is made.
-_PLACE = "wsgikit-id"
 
 WRITES = ("create", "update", "patch", "delete", "bulk_patch", "bulk_delete")
 MANY = ("bulk_patch", "bulk_delete", "post_selection")
@@ -175,7 +175,7 @@ class ModelCollection(Collection):
         shown = [m for m in media if m.renderer is not None]
         self.pages = tuple(m for m in shown if m.format == "html")
         self.others = tuple(m for m in shown if m.format != "html")
-        self._formats = tuple(m.format for m in self.others)
+        self.formats = tuple(m.format for m in self.others)
         for action in self._missing_actions(model, media):
             setattr(self, action, None)
         super().__init__(media, allow_cross_origin=allow_cross_origin)
@@ -214,7 +214,7 @@ class ModelCollection(Collection):
 
     def list(self, request: Request, **urlvars: Any) -> Any:
         """Answer one page of rows, or all of them (``limit=all``)."""
-        return self._list(request, query_of(request))
+        return listing.answer(self, request, self.narrow(request), query_of(request))
 
     def query(self, request: Request, **urlvars: Any) -> Any:
         """Answer the same for a query in the body (RFC 10008)."""
@@ -222,82 +222,7 @@ class ModelCollection(Collection):
         if not isinstance(document, dict):
             raise QueryError("", 'The query must be an object, such as {"age__gte": 18}.')
         request.environ["wsgikit.action"] = "list"
-        return self._list(request, query_of(request, document))
-
-    def _list(self, request: Request, query: Query) -> Response:
-        model = self.narrow(request)
-        if query.whole:
-            return self._export(request, model, query)
-        query, number = browsing.unnumbered(query)
-        if self.is_page(request):
-            return self._list_page(request, model, query, number)
-        page = model.list(query)
-        found = self._neighbours(request, numbered(page.next), numbered(page.prev))
-        fields = self.tell(request, model, query)
-        rows = [*self._only(request, page.data, fields)] if query.fields else page.data
-        value: dict[str, Any] = {"data": rows, "next": found["next"], "prev": found["prev"]}
-        if page.count is not None:
-            value |= {"count": page.count, "count_exact": page.count_exact}
-        return respond(value, request, self.media, headers=[self._list_links(request, found)])
-
-    def _only(
-        self, request: Request, rows: Iterable[Row], fields: Sequence[Field]
-    ) -> Iterator[Row]:
-        """Give rows of these fields; a feed needs the key besides, to link to each of them."""
-        linked = negotiate(request, self.media).format == "atom"
-        return iter(rows) if linked else projected(rows, fields)
-
-    def _list_page(
-        self, request: Request, model: Any, query: Query, number: int | None
-    ) -> Response:
-        """Answer one page of rows for people."""
-        state = browsing.State(self.url(request), links.parameters(request))
-        query = browsing.with_columns(query, model)
-        with snapshot(model) as store:
-            page = store.list(replace(query, count=query.count or "bounded"))
-            fields = self.tell(request, model, query)
-            first = browsing.first_row(page, number)
-            cursors = browsing.neighbour_cursors(page, first, browsing.page_size(model, query))
-            found = self._neighbours(request, *cursors)
-            relations = Relations(request, store)
-            shown = browsing.list_context(
-                state, query, store, page, fields, relations, self._formats
-            )
-        value = {"data": page.data, "next": found["next"], "prev": found["prev"]}
-        shown["many"] = selecting.offered(self, request, model, state)
-        key = self._key_fields(model)
-        shown["row_id"] = lambda row: links.row_id(row, key)
-        shown |= {"meta": fields, "range": browsing.row_range(page, first), **found, **value}
-        self.describe_page(request, model, shown)
-        return respond(value, request, self.media, headers=[self._list_links(request, found)])
-
-    def _neighbours(
-        self, request: Request, after: str | None, before: str | None
-    ) -> dict[str, str | None]:
-        url = self.url(request)
-        return {
-            "first": links.page_url(request, url, cursor=None),
-            "prev": links.page_url(request, url, cursor=before) if before else None,
-            "next": links.page_url(request, url, cursor=after) if after else None,
-        }
-
-    def _list_links(self, request: Request, found: Mapping[str, str | None]) -> tuple[str, str]:
-        formats = [(m.format, m.name) for m in self.others]
-        return self._links(request, found, links.alternates(request, self.url(request), formats))
-
-    def _export(self, request: Request, model: Any, query: Query) -> Response:
-        """Answer all rows as a stream."""
-        if negotiate(request, self.media).format not in links.WHOLE:
-            able = ", ".join(f"format={name}" for name in self._formats if name in links.WHOLE)
-            raise QueryError("limit", f"All rows at once can be had with: {able or 'no format'}.")
-        if query.count:
-            raise QueryError("count", "is of no use where all rows come.")
-        fields = self.tell(request, model, query)
-        rows = model.stream(query)
-        if query.fields:
-            rows = projected(rows, fields)
-        value = {"data": rows, "next": None, "prev": None}
-        return respond(value, request, self.media, headers=[self._links(request, {})])
+        return listing.answer(self, request, self.narrow(request), query_of(request, document))
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
@@ -309,10 +234,10 @@ class ModelCollection(Collection):
         if self.is_page(request):
             with snapshot(model) as store:
                 row = store.retrieve(key)
-                shown = self._show(request, model, store, row, query)
+                shown = show(self, request, model, store, row, query)
         else:
             row = model.retrieve(key)
-            shown = self._show(request, model, model, row, query)
+            shown = show(self, request, model, model, row, query)
         response = self._represent(request, model, row, query=query, shown=shown)
         status = _precondition(request, response.headers.get("ETag", self._tag(model, row)))
         if status == 412:
@@ -329,19 +254,19 @@ class ModelCollection(Collection):
     def create(self, request: Request, **urlvars: Any) -> Any:
         """Store a new row, or many of them."""
         model = self._open(request)
-        if _precondition(request, NO_VERSION) is not None:
-            raise exc.HTTPPreconditionFailed("A collection has no versions; it is always there.")
+        _require_no_version(request)
         prefer = self._preferences(request)
-        body = self.parse(request)
-        rows = read_many(body)
-        if rows is not None:
-            return self._create_many(request, model, rows, prefer)
+        with spooled(request, self.media):
+            body = self.parse(request)
+            rows = read_many(body)
+            if rows is not None:
+                return self._create_many(request, model, rows, prefer)
         sent = self._sent(request, body)
         try:
             written, replayed = self._store(request, model, Creation([sent.values]), prefer)
         except (ValidationError, ConflictError) as error:
             if sent.from_page:
-                return self._form(request, model, sent=sent, error=error)
+                return forms.answer(self, request, model, sent=sent, error=error)
             raise
         return self._created(request, model, written, sent, prefer, replayed)
 
@@ -353,6 +278,8 @@ class ModelCollection(Collection):
         streamed = not isinstance(rows, Sequence)
         # Whoever sends a file does not expect all of it to come back, unless they say so.
         returning = not prefer.minimal if not streamed else prefer.minimal is False
+        if not streamed and prefer.on_duplicate != "refuse":
+            refuse_repeated(rows, self.key_fields(model))
         creation = Creation(rows, many=True, streamed=streamed, returning=returning)
         written, replayed = self._store(request, model, creation, prefer)
         status = 201 if written.created else 200
@@ -367,7 +294,7 @@ class ModelCollection(Collection):
     def _store(
         self, request: Request, model: Any, creation: Creation, prefer: Preferences
     ) -> tuple[Written, bool]:
-        key = self._key_fields(model)
+        key = self.key_fields(model)
         written = creation.store(
             request,
             model,
@@ -435,7 +362,7 @@ class ModelCollection(Collection):
             transact(model, write, rollback=prefer.rollback)
         except (ConflictError, VersionError) as error:
             if sent.from_page:
-                return self._form(request, model, key=key, error=error, action=FORMS[2])
+                return forms.answer(self, request, model, key=key, error=error, action=FORMS[2])
             raise
         if sent.from_page:
             return self._see_other(request, self.url(request), "deleted", id)
@@ -476,6 +403,7 @@ class ModelCollection(Collection):
             raise QueryError("", "A filter without a value selects nothing to write to.")
         if not (query.narrows or query.whole):
             raise QueryError("", "Give a filter; or limit=all, if all rows are meant.")
+        _require_no_version(request)
         return self.narrow(request), replace(query, whole=False)
 
     def _count_of(self, request: Request, model: Any, work: Callable[[Any], int]) -> Response:
@@ -503,13 +431,13 @@ class ModelCollection(Collection):
         """Ask for a file of rows."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return importing.ask(self, request, self._writable(self._open(request)))
+        return importing.ask(self, request, self.writable(self._open(request)))
 
     def post_import(self, request: Request, **urlvars: Any) -> Any:
         """Store the rows of a file, or show what would become of them."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return importing.answer(self, request, self._writable(self._open(request)))
+        return importing.answer(self, request, self.writable(self._open(request)))
 
     def _method(self, request: Request) -> str:
         # A file of rows may be longer than any other form, so it is for its action to read.
@@ -523,17 +451,17 @@ class ModelCollection(Collection):
         """Answer the form for a new row."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return self._form(request, self._open(request))
+        return forms.answer(self, request, self._open(request))
 
     def get_edit_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer the form that changes a row."""
         model = self._open(request)
-        return self._form(request, model, key=self.key_of(model, id))
+        return forms.answer(self, request, model, key=self.key_of(model, id))
 
     def get_delete_form(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Ask whether to remove a row."""
         model = self._open(request)
-        return self._form(request, model, key=self.key_of(model, id), action=FORMS[2])
+        return forms.answer(self, request, model, key=self.key_of(model, id), action=FORMS[2])
 
     # -- description ---------------------------------------------------------------------
 
@@ -565,7 +493,7 @@ class ModelCollection(Collection):
             model = narrowed(self.policy, request, model, self.title)
         if self.within:
             model = nesting.Unplaced(model, self.within)
-        actions = self._allowed(model)
+        actions = self.allowed(model)
         formats = [kind.format for kind in self.media if kind.renderer is not None]
         return describe_model(model, title=self.title, actions=actions, formats=formats)
 
@@ -579,8 +507,8 @@ class ModelCollection(Collection):
             HTTPForbidden: If the policy says no.
         """
         model = self.narrow(request)
-        url = self._url_maker(request, model)
-        return Seen(self.title, model, url, frozenset(self._allowed(model)), self)
+        url = links.url_maker(self, request, model)
+        return Seen(self.title, model, url, frozenset(self.allowed(model)), self)
 
     def summarize(self, request: Request) -> dict[str, Any]:
         """Tell what this collection is, see `wsgikit.model_collection.overview`.
@@ -598,14 +526,14 @@ class ModelCollection(Collection):
 
     # -- what actions share ------------------------------------------------------------
 
-    def _allowed(self, model: Any) -> set[str]:
+    def allowed(self, model: Any) -> set[str]:
         """Name the actions that there are for this model."""
         allowed = set(self.actions)
         if getattr(model, "read_only", False):
             allowed -= {*WRITES, *FORMS, *IMPORTS}
         return allowed
 
-    def _writable(self, model: Any) -> Any:
+    def writable(self, model: Any) -> Any:
         """Give a model, if it can be written.
 
         Raises:
@@ -636,9 +564,9 @@ class ModelCollection(Collection):
             NotFoundError: If it cannot be one of this model.
         """
         # A range of the template may have converted it.
-        return decode_key(to_text(id) or "", self._key_fields(model))
+        return decode_key(to_text(id) or "", self.key_fields(model))
 
-    def _key_fields(self, model: Any) -> Sequence[Field]:
+    def key_fields(self, model: Any) -> Sequence[Field]:
         return self._own_key_fields if model is self.model else links.key_fields(model)
 
     def _open(self, request: Request) -> Any:
@@ -688,44 +616,17 @@ class ModelCollection(Collection):
 
         Args:
             row: As it is stored.
-            shown: What `_show` made of it, if that was done already.
+            shown: What `show` made of it, if that was done already.
         """
         if shown is None:
             with snapshot(model) if self.is_page(request) else nullcontext(model) as store:
-                shown = self._show(request, model, store, row, query)
-        lines = [self._links(request, {}), *(headers or {}).items()]
+                shown = show(self, request, model, store, row, query)
+        lines = [self.link_header(request, {}), *(headers or {}).items()]
         response = respond(shown, request, self.media, status=status, headers=lines)
         plain = response.content_type == "application/json" and query == Query()
         if plain or request.method != "HEAD":
             response.headers["ETag"] = self._tag(model, row, None if plain else response.body)
         return response
-
-    def _show(self, request: Request, model: Any, store: Any, row: Row, query: Query) -> Row:
-        """Give a row as it is shown; read what its page shows besides.
-
-        Args:
-            store: The model in the page's transaction, where it can only be read.
-        """
-        request.environ["wsgikit.action"] = "retrieve"
-        fields = self.tell(request, model, query)
-        shown = embedded(row, query.embed, store)
-        if not self.is_page(request):
-            return next(self._only(request, [shown], fields)) if query.fields else shown
-        relations = Relations(request, store)
-        relations.learn((field, row[field.name]) for field in fields if field.references)
-        around = neighbours(store, row) if self._key_fields(model) else {}
-        url = self._url_maker(request, model)
-        context = {
-            "meta": fields,
-            "row": shown,
-            "heading": pages.heading_of(model, row),
-            "label_of": relations.label_of,
-            "reference": relations.reference,
-            "backlinks": self._backlinks(request, store, row),
-            "neighbours": {way: other and url(other) for way, other in around.items()},
-        }
-        self.describe_page(request, model, context)
-        return shown
 
     def _tag(self, model: Any, row: Row, body: bytes | None = None) -> str:
         """Give the ETag of a representation of a row.
@@ -768,6 +669,8 @@ class ModelCollection(Collection):
         prefer: Preferences,
     ) -> Response:
         """Create the row of this key, and no other (RFC 9110 13.1.2)."""
+        if evaluate("PUT", None, if_match=request.headers.get("If-Match")) is not None:
+            raise exc.HTTPPreconditionFailed("There is either such a row, or there is none.")
         given = dict(zip(model.key, key, strict=True))
         fields = {field.name: field for field in model.fields}
         for name, value in given.items():
@@ -778,6 +681,9 @@ class ModelCollection(Collection):
         def write(store: Any) -> Row:
             refuse_existing(store, key)
             row: Row = store.create({**sent.values, **given})
+            if links.row_id(row, self.key_fields(model)) != encode_key(key):
+                message = "The row would have another URL: this key is not spelled as it is stored."
+                raise ValidationError([FieldError(model.key[0], "check", message)])
             return row
 
         try:
@@ -807,7 +713,7 @@ class ModelCollection(Collection):
             row = transact(model, write, rollback=prefer.rollback)
         except (ValidationError, ConflictError, VersionError) as error:
             if sent.from_page:
-                return self._form(request, model, key=key, sent=sent, error=error)
+                return forms.answer(self, request, model, key=key, sent=sent, error=error)
             raise
         if sent.from_page:
             url = self._row_url(request, model, row) or self.url(request)
@@ -888,7 +794,7 @@ class ModelCollection(Collection):
         request.environ["wsgikit.link"] = lambda row: self._row_url(request, model, row)
         return fields
 
-    def _links(
+    def link_header(
         self, request: Request, found: Mapping[str, str | None], more: Iterable[str] = ()
     ) -> tuple[str, str]:
         return links.header(
@@ -903,49 +809,9 @@ class ModelCollection(Collection):
     def _schema_url(self, request: Request) -> str | None:
         return self.noun_url(request, "schema") if "get_schema" in self.actions else None
 
-    def _form(
-        self,
-        request: Request,
-        model: Any,
-        *,
-        key: tuple[Any, ...] | None = None,
-        sent: Sent | None = None,
-        error: ModelError | None = None,
-        action: str | None = None,
-    ) -> Response:
-        """Answer a form: empty, filled from a row, or again with what was wrong with it.
-
-        Args:
-            request: The request.
-            model: The narrowed model.
-            key: The row's key; `None` for a new row.
-            sent: What was sent, if this is the form again.
-            error: Why.
-            action: The template; by default the new or the edit form's.
-        """
-        model = self._writable(model)
-        typed = None if sent is None else sent.texts
-        with snapshot(model) as store:
-            row = None if key is None else store.retrieve(key)
-            action = action or (FORMS[0] if row is None else FORMS[1])
-            shown = pages.form_state(pages.form_fields(model, row), row, typed, error)
-            relations = Relations(request, store)
-            shown["choices"] = relations.choices(shown["meta"], shown["values"])
-            if row is not None and action == FORMS[2]:
-                relations.learn((f, row[f.name]) for f in shown["meta"] if f.references)
-                shown["referring"] = self._backlinks(request, store, row)
-        request.environ["wsgikit.action"] = action
-        shown["version"] = None if row is None else version_in(model, row)
-        shown |= {"label_of": relations.label_of, "reference": relations.reference}
-        self.describe_page(request, model, shown)
-        status = pages.form_status(error)
-        # A program would have got a problem, or the row.
-        vary = [("Vary", "Accept")] if len(self.media) > 1 else []
-        return respond(shown["values"], request, self.pages, status=status, headers=vary)
-
     def describe_page(self, request: Request, model: Any, shown: Mapping[str, Any]) -> None:
         """Tell the templates what they need to know besides the value."""
-        url = self._url_maker(request, model)
+        url = links.url_maker(self, request, model)
         row = shown.get("row")
         flash = flashes.heard(request)
         if flash is not None and request.method != "HEAD":
@@ -962,8 +828,8 @@ class ModelCollection(Collection):
             "heading": self.title if crumb is None else crumb["text"],
             "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
             "label": getattr(model, "label", None),
-            "formats": self._formats,
-            "can": self._allowed(model),
+            "formats": self.formats,
+            "can": self.allowed(model),
             "url": url,
             **shown,
         }
@@ -983,38 +849,13 @@ class ModelCollection(Collection):
         above = nesting.crumbs_above(request)
         return pages.breadcrumbs(home, {"text": self.title, "href": url}, row, last, above)
 
-    def _backlinks(self, request: Request, store: Any, row: Row) -> Sequence[Mapping[str, Any]]:
+    def backlinks(self, request: Request, store: Any, row: Row) -> Sequence[Mapping[str, Any]]:
         """Give the collections below a row, and those whose rows point to it."""
         nested = nesting.below(request, self.nested, store, row)
-        return [*nested, *backlinks(request, self, store, row)]
-
-    def _url_maker(self, request: Request, model: Any) -> Callable[..., str | None]:
-        """Give `url(row=None, noun=None)` for a page, on which it is called with every row."""
-        key = self._key_fields(model)
-        ends: dict[str | None, Sequence[str]] = {}
-
-        def url(row: Row | None = None, noun: str | None = None) -> str | None:
-            if row is None:
-                return self.noun_url(request, noun) if noun else links.attempt(self.url, request)
-            id = links.row_id(row, key)
-            if id is None:
-                return None
-            if noun not in ends:
-                ends[noun] = (place(_PLACE, noun) or "").split(_PLACE)
-            # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
-            if len(ends[noun]) == 2 and "," not in id:
-                return id.join(ends[noun])
-            return place(id, noun)
-
-        def place(id: str, noun: str | None) -> str | None:
-            if noun:
-                return self.noun_url(request, noun, id)
-            return links.attempt(self.url, request, id=id)
-
-        return url
+        return [*nested, *relations.backlinks(request, self, store, row)]
 
     def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
-        id = links.row_id(row, self._key_fields(model))
+        id = links.row_id(row, self.key_fields(model))
         return None if id is None else links.attempt(self.url, request, id=id)
 
 
@@ -1031,6 +872,12 @@ def _applied(prefer: Preferences, *names: Name) -> dict[str, str]:
     """Give the `Preference-Applied` header (RFC 7240 3), if there is something to say."""
     applied = prefer.applied(*names)
     return {"Preference-Applied": applied} if applied else {}
+
+
+def _require_no_version(request: Request) -> None:
+    """Refuse a write to a collection, which has no versions, that is meant for one of them."""
+    if _precondition(request, NO_VERSION) is not None:
+        raise exc.HTTPPreconditionFailed("A collection has no versions; it is always there.")
 
 
 def _precondition(request: Request, tag: str) -> int | None:

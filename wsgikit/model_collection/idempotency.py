@@ -73,9 +73,10 @@ class Done:
 class Fingerprint:
     """A digest of what was sent, taken while it passes."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, many: bool = False) -> None:
         self._digest = hashlib.sha256()
-        for part in (request.method, request.path_qs, request.headers.get("Prefer", "")):
+        kind = f"{request.content_type} {many}"
+        for part in (request.method, request.path_qs, request.headers.get("Prefer", ""), kind):
             self._add(part)
 
     def of(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -100,6 +101,8 @@ class Fingerprint:
 def key_of(request: Request) -> str | None:
     """Give the name of the record of a request: nobody else's key leads to it.
 
+    Who that is, `REMOTE_USER` says, else the `Authorization` header.
+
     Raises:
         HTTPBadRequest: If its `Idempotency-Key` is empty or too long.
     """
@@ -108,7 +111,7 @@ def key_of(request: Request) -> str | None:
         return None
     if not 0 < len(key) <= MAX_KEY:
         raise exc.HTTPBadRequest(f"An Idempotency-Key has 1 to {MAX_KEY} characters.")
-    who = request.environ.get("REMOTE_USER") or ""
+    who = request.environ.get("REMOTE_USER") or request.headers.get("Authorization", "")
     return hashlib.sha256(repr((who, request.path, key)).encode()).hexdigest()
 
 

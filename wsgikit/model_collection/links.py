@@ -1,15 +1,21 @@
 """Links of a collection: to its rows, to the pages of a list, and the ``Link`` header."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from webob import Request
 
 from wsgikit.model import Field, NotFoundError, Row, decode_key, encode_key
 
+if TYPE_CHECKING:
+    from wsgikit.model_collection import ModelCollection
+
 #: Kinds whose values of this very type are read back from a URL as they are.
 _EXACT = {"text": str, "integer": int}
+
+#: Stands for an id while the URL around it is made.
+_PLACE = "wsgikit-id"
 
 #: Formats in which a whole collection can be had (``limit=all``).
 WHOLE = frozenset({"csv", "ndjson", "json"})
@@ -40,6 +46,28 @@ def attempt(make: Callable[..., str], *arguments: Any, **options: Any) -> str | 
         return make(*arguments, **options)
     except ValueError:
         return None
+
+
+def url_maker(app: "ModelCollection", request: Request, model: Any) -> Callable[..., str | None]:
+    """Give `url(row=None, noun=None)` for a page, on which it is called with every row."""
+    key = app.key_fields(model)
+    ends: dict[str | None, Sequence[str]] = {}
+
+    def url(row: Row | None = None, noun: str | None = None) -> str | None:
+        id = None if row is None else row_id(row, key)
+        if row is None or id is None:
+            return place(None, noun) if row is None else None
+        if noun not in ends:
+            ends[noun] = (place(_PLACE, noun) or "").split(_PLACE)
+        # Unreserved characters are never encoded (RFC 3986 2.3): only the id differs.
+        if len(ends[noun]) == 2 and "," not in id:
+            return id.join(ends[noun])
+        return place(id, noun)
+
+    def place(id: str | None, noun: str | None) -> str | None:
+        return app.noun_url(request, noun, id) if noun else attempt(app.url, request, id=id)
+
+    return url
 
 
 def named_url(request: Request, name: str, **urlvars: Any) -> str | None:

@@ -1,13 +1,16 @@
 """What a client sent: a query; a form, a JSON object, a list of them, or a file of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from webob import Request, exc
 
-from wsgikit.media import Form, MediaType, Rows, Upload
+from wsgikit.media import MAX_BODY, Form, MediaType, Rows, Upload, body_stream
 from wsgikit.model import Exact, FieldError, Text, ValidationError
 from wsgikit.query import Query, QueryError, parse_query
 
@@ -36,6 +39,33 @@ class Sent:
     texts: Mapping[str, Any] | None = None
     version: str | None = None
     from_page: bool = False
+
+
+@contextmanager
+def spooled(request: Request, media: Iterable[MediaType]) -> Iterator[None]:
+    """Receive a file of rows before anything is done with them, and keep it for the block.
+
+    A client that sends slowly, or stops, must not hold up a transaction.
+    """
+    name = content_type(request)
+    limits = [
+        kind.parser.limit  # type: ignore[union-attr]
+        for kind in media
+        if hasattr(kind.parser, "max_record") and name in kind.reads(request.method)
+    ]
+    if not limits:
+        yield
+        return
+    with SpooledTemporaryFile(max_size=MAX_BODY) as file:
+        for chunk in body_stream(request, limits[0]):
+            file.write(chunk)
+        request.environ["CONTENT_LENGTH"] = str(file.tell())
+        request.environ["wsgi.input"] = file
+        request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+        file.seek(0)
+        yield
+        request.environ["wsgi.input"] = BytesIO()
+        request.environ["CONTENT_LENGTH"] = "0"
 
 
 def query_of(request: Request, document: Mapping[str, Any] | None = None) -> Query:

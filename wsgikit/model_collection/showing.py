@@ -1,10 +1,18 @@
 """Rows as they are shown: of some fields only, and with the rows that they refer to."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from webob import Request
+
+from wsgikit.media import negotiate
 from wsgikit.model import Field, NotFoundError, Row
+from wsgikit.model_collection import links, pages
+from wsgikit.model_collection.relations import Relations, neighbours
 from wsgikit.query import Query, QueryError
+
+if TYPE_CHECKING:
+    from wsgikit.model_collection import ModelCollection
 
 
 def shown_fields(model: Any, query: Query) -> Sequence[Field]:
@@ -17,9 +25,10 @@ def shown_fields(model: Any, query: Query) -> Sequence[Field]:
     if not query.fields:
         return tuple(known.values())
     more = [name for name in query.embed if name not in query.fields]
-    for name in query.fields:
-        if name not in known:
-            raise QueryError("fields", f"There is no column {name[:50]!r}.")
+    for parameter, names in (("fields", query.fields), ("embed", more)):
+        for name in names:
+            if name not in known:
+                raise QueryError(parameter, f"There is no column {name[:50]!r}.")
     return tuple(known[name] for name in (*query.fields, *more))
 
 
@@ -44,4 +53,47 @@ def embedded(row: Row, names: Sequence[str], model: Any) -> Row:
             shown[name] = None if row[name] is None else target.retrieve(row[name])
         except NotFoundError:
             shown[name] = None
+    return shown
+
+
+def columns_only(
+    app: "ModelCollection", request: Request, rows: Iterable[Row], fields: Sequence[Field]
+) -> Iterator[Row]:
+    """Give rows of these fields; a feed needs the key besides, to link to each of them."""
+    linked = negotiate(request, app.media).format == "atom"
+    return iter(rows) if linked else projected(rows, fields)
+
+
+def show(
+    app: "ModelCollection", request: Request, model: Any, store: Any, row: Row, query: Query
+) -> Row:
+    """Give a row as it is shown; read what its page shows besides, and tell the template.
+
+    Args:
+        app: The collection.
+        request: The request.
+        model: The narrowed model.
+        store: The same in the page's transaction, where it can only be read.
+        row: The row as it is stored.
+        query: Its columns, and what is embedded.
+    """
+    request.environ["wsgikit.action"] = "retrieve"
+    fields = app.tell(request, model, query)
+    shown = embedded(row, query.embed, store)
+    if not app.is_page(request):
+        return next(columns_only(app, request, [shown], fields)) if query.fields else shown
+    relations = Relations(request, store)
+    relations.learn((field, row[field.name]) for field in fields if field.references)
+    around = neighbours(store, row) if model.key else {}
+    url = links.url_maker(app, request, model)
+    context = {
+        "meta": fields,
+        "row": shown,
+        "heading": pages.heading_of(model, row),
+        "label_of": relations.label_of,
+        "reference": relations.reference,
+        "backlinks": app.backlinks(request, store, row),
+        "neighbours": {way: other and url(other) for way, other in around.items()},
+    }
+    app.describe_page(request, model, context)
     return shown

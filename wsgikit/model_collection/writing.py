@@ -1,6 +1,6 @@
 """Writes: all that a request does to the store, in one transaction or not at all."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
@@ -10,11 +10,13 @@ from webob import Request
 from wsgikit.model import (
     ConflictError,
     DeniedError,
+    Field,
     FieldError,
     NotFoundError,
     RefusedError,
     RetryError,
     Row,
+    Unfit,
     ValidationError,
     VersionError,
     Written,
@@ -108,7 +110,7 @@ class Creation:
         def work(store: Any) -> Written:
             if records is None or key is None:
                 return self._make(store, self.rows, prefer)
-            mark = idempotency.Fingerprint(request)
+            mark = idempotency.Fingerprint(request, many=self.many)
             claims = store.bind(records.model)
             record = idempotency.claim(claims, key)
             if record is not None:
@@ -245,3 +247,30 @@ def version_in(model: Any, row: Row) -> str:
     """Give the version of a row: the model's own, or a digest."""
     version = getattr(model, "version", version_of)
     return str(version(row))
+
+
+def refuse_repeated(rows: Iterable[Mapping[str, Any]], key: Sequence[Field]) -> None:
+    """Refuse to write a row several times in one request: which of them should be answered?
+
+    Raises:
+        ConflictError: With the second row of each key.
+    """
+    seen: set[tuple[str | None, ...]] = set()
+    errors = []
+    for number, values in enumerate(rows):
+        if not all(values.get(field.name) is not None for field in key):
+            continue  # the store gives this one its key
+        named = tuple(_spelled(field, values[field.name]) for field in key)
+        if named in seen:
+            detail = "An earlier row has the same key."
+            errors += [FieldError(field.name, "unique", detail, number) for field in key]
+        seen.add(named)
+    if errors:
+        raise ConflictError(errors[:100])
+
+
+def _spelled(field: Field, value: Any) -> str | None:
+    try:
+        return to_text(field.read_value(value))
+    except Unfit:
+        return None  # the store says what is wrong with it

@@ -29,6 +29,7 @@ How it works, in four rules:
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +38,7 @@ import sqlalchemy as sa
 
 from wsgikit.model import (
     DEFAULT,
+    NONFINITE,
     DeniedError,
     Field,
     FieldError,
@@ -53,6 +55,7 @@ from wsgikit.model import (
     encode_key,
     fixed,
     repeat,
+    to_text,
     version_of,
 )
 from wsgikit.query import Query
@@ -577,7 +580,7 @@ class TableModel:
         if not self.key or len(parts) != len(self.key):
             raise NotFoundError(key)
         for field, value in zip(self._prepared.key_fields, parts, strict=True):
-            if value is None or not is_value(field, value):
+            if value is None or not is_value(field, value) or not _can_be_stored(field, value):
                 raise NotFoundError(key)
         return parts
 
@@ -624,6 +627,12 @@ class TableModel:
         """
         deed = Deed(self._prepared, action, {} if attempt is None else attempt)
         return session(self._source, self._transaction, deed, snapshot=snapshot)
+
+
+def _can_be_stored(field: Field, value: Any) -> bool:
+    """Whether the database knows such a number: some have no infinity, and drivers refuse it."""
+    text = to_text(value) if isinstance(value, float | Decimal) else None
+    return text not in NONFINITE or text in field.nonfinite
 
 
 def _require_one(result: sa.CursorResult[Any], row: Row) -> None:

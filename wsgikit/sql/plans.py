@@ -256,6 +256,7 @@ class Plans:
         else:
             statement = statement.order_by(*(item.by() for item in order))
         if shape.form == "offset":
+            statement = statement.order_by(*_exactly(order))
             statement = statement.limit(_number("page_rows")).offset(_number("page_start"))
         return Plan(statement, columns, order, careful=careful, joined=joined)
 
@@ -281,6 +282,17 @@ class Plans:
 
 
 # -- statements ----------------------------------------------------------------------------
+
+
+def _exactly(order: Sequence[OrderColumn]) -> Iterable[Any]:
+    """Give what orders rows whose texts are equal only to MariaDB's collations.
+
+    It gives rows that are equal in an order that depends on the limit.
+    """
+    texts = (
+        o for o in order if o.dialect in ("mariadb", "mysql") and o.column.field.kind == "text"
+    )
+    return [sa.cast(item.column.column, sqltypes.LargeBinary) for item in texts]
 
 
 def _number(name: str) -> sa.BindParameter[int]:
