@@ -120,6 +120,9 @@ class Transaction:
         limits: How long the database may take; as the source says, unless given.
     """
 
+    __slots__ = ("connection", "deadline", "deed", "failure", "limits", "read_only", "rollback",
+                 "snapshot", "source", "writing")  # fmt: skip
+
     def __init__(
         self,
         source: Source,
@@ -149,7 +152,8 @@ class Transaction:
             apply(self.connection, self.limits)
             if self.source.dialect == "sqlite":
                 self._watch()
-            self._begin()
+            if self.snapshot or not self.read_only:
+                self._begin()
         except exc.SQLAlchemyError as error:
             explained = self.explain(error)
             self._close()
@@ -207,10 +211,10 @@ class Transaction:
         return StoreError("The database failed.")
 
     def _begin(self) -> None:
-        if not self.read_only:
-            _BEGIN_WRITING.get(self.source.dialect, _write_mariadb)(self.connection, self.snapshot)
-        elif self.snapshot:
+        if self.read_only:
             _BEGIN_READING.get(self.source.dialect, _read_mariadb)(self.connection)
+        else:
+            _BEGIN_WRITING.get(self.source.dialect, _write_mariadb)(self.connection, self.snapshot)
 
     def _end(self) -> None:
         self.require_sound()
@@ -265,6 +269,8 @@ class Session:
         deed: What the verb does.
         own: Whether the transaction is the verb's own, and begins and ends with it.
     """
+
+    __slots__ = ("deed", "own", "transaction")
 
     def __init__(self, transaction: Transaction, deed: Deed, *, own: bool) -> None:
         self.transaction = transaction
