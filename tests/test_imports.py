@@ -120,7 +120,7 @@ MODULES = dict(source_files())
 # What is no format is a part of the package that the formats share.
 SHARED = {"answers", "bodies", "kinds", "negotiation", "problems", "rows", "values"}
 OURS["wsgikit.media"] = {f"wsgikit.media.{name}" for name in SHARED}
-OURS.update({name: OURS["wsgikit.media"] for name in OURS["wsgikit.media"]})
+OURS.update(dict.fromkeys(OURS["wsgikit.media"], OURS["wsgikit.media"]))
 OURS.update({name: OURS[whole] for name in MODULES if (whole := name.rpartition(".")[0]) in PARTS})
 
 

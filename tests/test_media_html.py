@@ -1144,7 +1144,9 @@ def test_no_page_holds_style_or_script_of_its_own() -> None:
     for template in BUILT_IN.glob("*.html"):
         page = raw(template.stem, context, {"title": "x"})
         assert not re.search(r"<style|\sstyle=|\son\w+=", page)
-        assert re.findall(r"<script.*?</script>", page) == [f'<script src="{script}" defer></script>']
+        assert re.findall(r"<script.*?</script>", page) == [
+            f'<script src="{script}" defer></script>'
+        ]
 
 
 # -- in a browser ------------------------------------------------------------------------------
