@@ -27,8 +27,8 @@ field that stands for a row) and `wsgikit.link` (a function from a row to its UR
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
 `listing`, `showing`, `links` and `refusals` (what answers are made of), and for people `browsing`
-(the list), `relations` (other collections), `forms`, `selecting` and `importing` (many rows),
-`overview` (the home page), `pages`, `flashes` and `wording`.
+(the list), `relations` (other collections), `forms`, `selecting`, `confirming` and `importing`
+(many rows), `overview` (the home page), `pages`, `flashes` and `wording`.
 """
 
 import json
@@ -70,6 +70,7 @@ from wsgikit.model import (
 from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
 from wsgikit.model_collection import (
+    confirming,
     flashes,
     forms,
     importing,
@@ -79,7 +80,6 @@ from wsgikit.model_collection import (
     overview,
     pages,
     relations,
-    selecting,
 )
 from wsgikit.model_collection.policies import Policy, narrowed, private
 from wsgikit.model_collection.preconditions import evaluate, make_tag
@@ -425,7 +425,7 @@ class ModelCollection(Collection):
         """Delete, change or export rows that somebody ticked, or all rows of a list."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return selecting.answer(self, request, self.narrow(request), query_of(request))
+        return confirming.answer(self, request, self.narrow(request), query_of(request))
 
     def get_import_form(self, request: Request, **urlvars: Any) -> Any:
         """Ask for a file of rows."""

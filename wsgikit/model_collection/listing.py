@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from webob import Request, Response
 
 from wsgikit.media import negotiate, respond
-from wsgikit.model_collection import browsing, links, selecting
+from wsgikit.model_collection import browsing, confirming, links
 from wsgikit.model_collection.relations import Relations, snapshot
 from wsgikit.model_collection.showing import columns_only, projected
 from wsgikit.query import Query, QueryError
@@ -65,7 +65,7 @@ def _page_for_people(
     value = {"data": page.data, "next": found["next"], "prev": found["prev"]}
     key = app.key_fields(model)
     shown |= {
-        "many": selecting.offered(app, request, model, state),
+        "many": confirming.offered(app, request, model, state),
         "meta": fields,
         "range": browsing.row_range(page, first),
         "row_id": lambda row: links.row_id(row, key),

@@ -18,41 +18,36 @@ collection's `bulk_limit`; the page is shown again then.  No rows, or one that i
 refused: a mistake must not mean all rows.
 
 Up to 1,000 rows are looked at and locked one by one.  Of more rows only the number is compared.
+
+Here is which rows these are, and what is done to them; `confirming` has the answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from webob import Request, Response, exc
+from webob import exc
 
-from wsgikit.media import Form, MediaType, respond
+from wsgikit.media import Form
 from wsgikit.model import (
     DeniedError,
     Field,
-    FieldError,
     LimitError,
     ModelError,
     NotFoundError,
-    RefusedError,
     Row,
     Text,
-    ValidationError,
     VersionError,
     decode_key,
 )
 from wsgikit.model.paging import COUNT_BOUND
-from wsgikit.model_collection import browsing, flashes, links, pages
-from wsgikit.model_collection.relations import Relations, pages_of, snapshot
-from wsgikit.model_collection.showing import projected
+from wsgikit.model_collection import links
+from wsgikit.model_collection.relations import pages_of
 from wsgikit.model_collection.wording import Wording
-from wsgikit.model_collection.writing import transact, version_in
+from wsgikit.model_collection.writing import version_in
 from wsgikit.query import And, Comparison, Condition, Or, Query, QueryError
-
-if TYPE_CHECKING:
-    from wsgikit.model_collection import ModelCollection
 
 ACTIONS = ("delete", "set", "export")
 
@@ -301,208 +296,3 @@ def _of_keys(names: Sequence[str], keys: Iterable[tuple[Any, ...]]) -> Condition
         return part(names[0], "in", *(value for (value,) in keys))
     each = ((part(n, "eq", v) for n, v in zip(names, key, strict=True)) for key in keys)
     return Or(tuple(And(tuple(parts)) for parts in each))
-
-
-# -- the answers -----------------------------------------------------------------------------
-
-
-def offered(
-    app: "ModelCollection", request: Request, model: Any, state: browsing.State
-) -> dict[str, Any] | None:
-    """Tell the template of a list what can be done with many rows; `None` for nothing."""
-    url = _url(app, request, state) if "post_selection" in app.actions else None
-    if url is None:
-        return None
-    formats = [kind.format for kind in app.others]
-    actions = [name for name in ACTIONS if name == "export" or _may_write(model)]
-    return {
-        "url": url,
-        "actions": actions if formats else actions[:-1],
-        "ceiling": app.bulk_limit,
-        "fields": settable(model) if "set" in actions else (),
-        "formats": formats,
-    }
-
-
-def _url(app: "ModelCollection", request: Request, state: browsing.State) -> str | None:
-    base = app.noun_url(request, "selection")
-    return None if base is None else replace(state, base=base).url()
-
-
-def _may_write(model: Any) -> bool:
-    return not getattr(model, "read_only", False) and hasattr(model, "transaction")
-
-
-def settable(model: Any) -> Sequence[Field]:
-    """Give the fields that can be set to one value in many rows."""
-    return [
-        f for f in model.fields if f.writable and f.name not in model.key and f.kind != "binary"
-    ]
-
-
-def answer(app: "ModelCollection", request: Request, model: Any, query: Query) -> Response:
-    """Answer a form about many rows.
-
-    Args:
-        app: The collection.
-        request: The request.
-        model: The narrowed model.
-        query: That of the URL.
-    """
-    order = read_order(app.parse(request), query)
-    key = links.key_fields(model)
-    if order.action == "export":
-        return _export(app, request, model, order)
-    if not _may_write(model):
-        raise DeniedError("Here, many rows cannot be written at once.")
-    _require_settable(order, model)
-    if not order.confirmed:
-        return _ask(app, request, model, order)
-    if app.require_match and not order.version:
-        raise exc.HTTPPreconditionRequired("Send the _version that the confirmation shows.")
-
-    def write(store: Any) -> int:
-        selection = select(store, order, key, app.bulk_limit)
-        if order.version and order.version != selection.version(store):
-            raise ChangedError
-        return carry_out(store, order, selection)
-
-    try:
-        count = transact(model, write)
-    except (RefusedError, ChangedError) as error:
-        if not app.is_page(request):
-            raise
-        return _ask(app, request, model, order, error)
-    return _done(app, request, order, count)
-
-
-def _require_settable(order: Order, model: Any) -> None:
-    """Refuse a column that cannot be set, and a confirmed change that does not say to what."""
-    if order.action != "set" or (not order.field and not order.confirmed):
-        return
-    if order.field not in [field.name for field in settable(model)]:
-        message = "Is no column that can be set in many rows."
-        raise ValidationError([FieldError(order.field, "unknown", message)])
-    if order.confirmed and order.value is None:
-        raise ValidationError([FieldError(order.field, "required", "Give a value.")])
-
-
-def _state(app: "ModelCollection", request: Request) -> browsing.State:
-    return browsing.State(app.url(request), links.parameters(request))
-
-
-def _done(app: "ModelCollection", request: Request, order: Order, count: int) -> Response:
-    if not app.is_page(request):
-        return respond({"count": count}, request, app.media)
-    response = exc.HTTPSeeOther(location=_state(app, request).url())
-    code = "deleted" if order.action == "delete" else "set"
-    flashes.say_count(response, request, app.url(request), code, count)
-    return response
-
-
-# -- confirming ------------------------------------------------------------------------------
-
-
-def _ask(
-    app: "ModelCollection",
-    request: Request,
-    model: Any,
-    order: Order,
-    error: ModelError | None = None,
-) -> Response:
-    """Ask whether to do it, with the number of rows; again, if something was wrong."""
-    with snapshot(model) as store:
-        selection = select(store, order, links.key_fields(model), app.bulk_limit)
-        version = selection.version(store)
-        relations = Relations(request, store)
-        shown = _confirmation(app, request, store, order, selection, relations, error)
-    changed = isinstance(error, ChangedError)
-    value = {"count": selection.count, "_version": version}
-    shown |= {"hidden": _hidden(order, version), "changed": changed}
-    if app.is_page(request):
-        app.describe_page(request, model, shown)
-    return respond(value, request, app.media, 412 if changed else pages.form_status(error))
-
-
-def _confirmation(
-    app: "ModelCollection",
-    request: Request,
-    store: Any,
-    order: Order,
-    selection: Selection,
-    relations: Relations,
-    error: ModelError | None,
-) -> dict[str, Any]:
-    """Give what the page shows."""
-    state = _state(app, request)
-    fields = browsing.telling_fields(store)
-    rows = selection.rows[:MAX_SHOWN]
-    relations.learn((f, row[f.name]) for row in rows for f in fields if f.references)
-    control = _control(store, order)
-    values = {} if control is None else {control.name: order.value}
-    messages = pages.messages(error if isinstance(error, RefusedError) else None)
-    if control is not None and order.field in messages:
-        messages[control.name] = messages.pop(order.field)
-    return {
-        "meta": fields,
-        "data": rows,
-        "order": order.action,
-        "count": {"n": selection.count, "exact": True},
-        "field": control,
-        "fields": settable(store) if order.action == "set" else (),
-        "values": values,
-        "errors": messages,
-        "choices": {} if control is None else relations.choices([control], values),
-        "label_of": relations.label_of,
-        "reference": relations.reference,
-        "post_url": _url(app, request, state),
-        "cancel_url": state.url(),
-        "formats": (),
-    }
-
-
-def _control(model: Any, order: Order) -> Field | None:
-    """Give the field that the form asks for, under the name that the form has for it."""
-    for field in settable(model):
-        if order.action == "set" and field.name == order.field:
-            return replace(field, name="value", required=not field.nullable)
-    return None
-
-
-def _hidden(order: Order, version: str) -> list[tuple[str, str]]:
-    """Give what the form sends along: the same order, confirmed if nothing is missing."""
-    pairs = [("all", "1")] if order.ids is None else [("id", " ".join(order.ids))]
-    pairs.append(("action", order.action))
-    if order.action == "set" and not order.field:
-        return pairs
-    pairs += [("field", order.field)] if order.field else []
-    return [*pairs, ("_version", version), ("confirm", "1")]
-
-
-# -- exporting -------------------------------------------------------------------------------
-
-
-def _export(app: "ModelCollection", request: Request, model: Any, order: Order) -> Response:
-    """Answer rows in another format; all of them where a link can name them."""
-    offer = _offer(app.others, order.format)
-    if order.ids is None:
-        state = _state(app, request)
-        limit = "all" if offer.format in links.WHOLE else state.get("limit")
-        url = state.url(format=offer.format, limit=limit, count=None)
-        return exc.HTTPSeeOther(location=url)
-    with snapshot(model) as store:
-        key = links.key_fields(model)
-        rows = [store.retrieve(decode_key(id, key)) for id in order.ids]
-    fields = app.tell(request, model, order.query)
-    value = {"data": [*projected(rows, fields)], "next": None, "prev": None}
-    # What the form asks for counts, and not what the browser would like.
-    environ = {**request.environ, "HTTP_ACCEPT": offer.name, "QUERY_STRING": ""}
-    return respond(value, Request(environ), [offer])
-
-
-def _offer(offers: Sequence[MediaType], name: str) -> MediaType:
-    for offer in offers:
-        if name in ("", offer.format):
-            return offer
-    able = ", ".join(offer.format for offer in offers) or "none"
-    raise exc.HTTPBadRequest(f"There is no format {name[:50]!r}. There are: {able}.")
