@@ -1,6 +1,8 @@
 """What people see: every page over real collections, and in a real browser."""
 
+import gzip
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from examples.airports import make_app as make_airports
 from tests import awkward, servers
 from tests.visitors import WAYS, Visitor, visiting
 from wsgikit.dispatcher import Dispatcher
-from wsgikit.media.html import HTML
+from wsgikit.media.html import BUILT_IN, HTML
 from wsgikit.media.json import JSON
 from wsgikit.model import Field, MemoryModel
 from wsgikit.model_collection import ModelCollection
@@ -200,7 +202,7 @@ def test_people_read_a_row_and_what_belongs_to_it(visitor: Visitor, airports: st
     expect(page.get_by_role("heading", level=1)).to_have_text("Switzerland")
     visitor.look()
     card = page.locator(".backlinks li")
-    assert re.search(r"Airports\s+Country\s+\d\d", card.inner_text())
+    assert re.search(r"Airports\s+\d\d\s+Country", card.inner_text())
     card.get_by_role("link").click()
     expect(page.get_by_role("list", name="Active filters")).to_contain_text(
         "Country is Switzerland"
@@ -391,3 +393,122 @@ def test_forms_that_are_opened_and_saved_change_nothing(
         expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
     with awkward_engine.connect() as connection:
         assert connection.execute(select).all() == before
+
+
+def test_a_box_ticks_all_rows_of_the_page(visitor: Visitor, odd: str) -> None:
+    page, visitor.base = visitor.page, odd
+    visitor.go("/reserved/?sort=id")
+    every = page.get_by_role("checkbox", name="Tick all rows of this page")
+    if not visitor.way.script:
+        assert every.count() == 0
+        return
+    every.check()
+    expect(page.locator("tbody :checked")).to_have_count(12)
+    expect(page.locator(".many-box summary")).to_contain_text("12")
+    page.get_by_role("checkbox", name="Tick 5", exact=True).uncheck()
+    expect(page.locator(".many-box summary")).to_contain_text("11")
+    assert every.evaluate("box => [box.checked, box.indeterminate]") == [False, True]
+    visitor.look()
+
+
+def test_a_row_to_refer_to_is_found_by_its_name(visitor: Visitor, airports: str) -> None:
+    page, visitor.base = visitor.page, airports
+    visitor.go("/airports/;new_form")
+    country = page.get_by_label("Country")
+    if visitor.way.script:
+        country.press_sequentially("new zea")
+        option = page.locator("datalist option[value=NZ]")
+        expect(option).to_have_text("New Zealand")
+        country.fill("NZ")
+        expect(page.locator("output.picked")).to_have_text("New Zealand")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Look it up").click()
+    opened.value.get_by_role("searchbox").fill("new zea")
+    opened.value.get_by_role("button", name="Search").click()
+    expect(opened.value.locator("tbody th")).to_have_text("NZ")
+    opened.value.close()
+    visitor.look()
+
+
+def test_addresses_say_only_what_was_filled_in(visitor: Visitor, airports: str) -> None:
+    if visitor.way.script:
+        page, visitor.base = visitor.page, airports
+        visitor.go("/airports/?sort=name")
+        visitor.open("Filters")
+        page.get_by_role("group", name="City").get_by_label("contains").fill("Wanaka")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.get_by_role("list", name="Active filters")).to_be_visible()
+        assert page.url == f"{airports}/airports/?sort=name&city__contains=Wanaka"
+
+
+def test_everything_works_by_keyboard(visitor: Visitor, airports: str) -> None:
+    page, visitor.base = visitor.page, airports
+    visitor.go("/airports/?limit=10")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("searchbox"))
+    page.keyboard.type("queenstown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Search: queenstown")).to_be_visible()
+    tab_to(page, page.locator("summary", has_text="Filters"))
+    page.keyboard.press("Enter")
+    expect(page.locator("form.filters")).to_be_visible()
+    if visitor.way.script:
+        page.keyboard.press("Escape")
+        expect(page.locator("form.filters")).to_be_hidden()
+    tab_to(page, page.get_by_role("link", name="NZQN"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Queenstown International Airport")
+    tab_to(page, page.get_by_role("link", name="Edit"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Edit:")
+    tab_to(page, page.get_by_label("City"))
+    tab_to(page, page.get_by_role("button", name="Save"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+
+
+def tab_to(page: Any, wanted: Any) -> None:
+    """Press Tab until something has the focus, which is seen wherever it is."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        assert page.evaluate(FOCUS_IS_VISIBLE), page.evaluate("document.activeElement.outerHTML")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError(f"the keyboard does not reach {wanted}")
+
+
+FOCUS_IS_VISIBLE = """() => {
+    const style = getComputedStyle(document.activeElement);
+    return style.outlineStyle !== "none" || style.boxShadow !== "none";
+}"""
+
+
+def test_paper_shows_rows_and_no_controls(visitor: Visitor, airports: str) -> None:
+    page, visitor.base = visitor.page, airports
+    page.emulate_media(media="print")
+    visitor.go("/airports/?limit=10")
+    assert page.locator("tbody tr").first.is_visible()
+    for control in (".tools", ".top a", ".tick", ".pager", ".exports", ".many-box", "header nav"):
+        assert not page.locator(control).first.is_visible()
+    page.emulate_media(media="screen")
+
+
+# -- what it weighs ----------------------------------------------------------------------------
+
+
+def test_a_page_of_fifty_rows_weighs_at_most_30_kilobytes(airports: str) -> None:
+    """Compressed, with the style sheet and the script."""
+    weights = {}
+    for path in ("/airports/", "/airports/?format=css", "/airports/?format=js"):
+        request = urllib.request.Request(airports + path, headers={"Accept": "text/html"})
+        with urllib.request.urlopen(request) as answer:
+            weights[path] = len(gzip.compress(answer.read(), 6))
+    assert sum(weights.values()) <= 30_000, weights
+
+
+def test_our_script_is_at_most_40_lines() -> None:
+    script = (BUILT_IN / "script.js").read_text(encoding="utf-8")
+    assert len(script.splitlines()) <= 40
+    assert all(len(line) <= 120 for line in script.splitlines())
