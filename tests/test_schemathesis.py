@@ -51,15 +51,15 @@ def _known_formats() -> None:
 def write_csv(_context: Any, value: Any) -> bytes:
     """Write rows as CSV: null is an empty cell, and every value in quotes."""
     names = list(dict.fromkeys(name for row in value for name in row))
-    rows = [dict(zip(names, names, strict=True)), *value]
-    lines = [",".join(_cell(row.get(name)) for name in names) + "\r\n" for row in rows]
-    return "".join(lines).encode()
+    lines = [",".join(_cell("", name) for name in names)]
+    lines += [",".join(_cell(name, row.get(name)) for name in names) for row in value]
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) and name != "json" else json.dumps(value)
     return '"' + text.replace('"', '""') + '"'
 
 
@@ -186,5 +186,5 @@ def test_a_description_is_true(make: Any) -> None:
     phases = ("examples", "fuzzing", "stateful")
     if EXAMPLES:
         phases = (*phases, "coverage")
-    found = list(findings(make(), *phases, examples=EXAMPLES or 3))
+    found = list(findings(make(), *phases, examples=EXAMPLES or 4))
     assert not found, f"{len(found)} findings:\n\n" + "\n\n".join(found[:20])
