@@ -25,6 +25,7 @@ wsgikit.static            static(): the files of a directory
 wsgikit.events            EventStream: server-sent events; MaxStreams
 wsgikit.deferred          DeferredCollection: views found by name
 wsgikit.home              Home: the index of a dispatcher
+wsgikit.openapi           OpenAPI: the description of a dispatcher
 wsgikit.reflect           reflect(): a dispatcher over an existing database
 wsgikit.scaffold          the files of a new project, view or model view
 wsgikit.server            run() and serve(): the development server
