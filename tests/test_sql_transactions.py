@@ -571,3 +571,16 @@ def no_connection_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     engines = [request.getfixturevalue(n) for n in names if n in request.fixturenames]
     yield
     assert [engine.pool.checkedout() for engine in engines] == [0 for _ in engines]
+
+
+def test_reading_is_read_only_where_that_costs_nothing(postgresql_engine: sa.Engine) -> None:
+    state = "SELECT 1 AS id, current_setting('transaction_read_only') AS state"
+    with postgresql_engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE VIEW states AS {state}")
+    table = sa.Table("states", sa.MetaData(), autoload_with=postgresql_engine)
+    states = TableModel(table, postgresql_engine)
+    for query in (Query(), Query(count="exact")):
+        assert [row["state"] for row in states.list(query).data] == ["on"]
+    # The connection is as it was for whoever takes it next.
+    with postgresql_engine.connect() as connection:
+        assert connection.exec_driver_sql(state).one().state == "off"

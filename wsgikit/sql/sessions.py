@@ -121,7 +121,7 @@ class Transaction:
     """
 
     __slots__ = ("connection", "deadline", "deed", "failure", "limits", "read_only", "rollback",
-                 "snapshot", "source", "writing")  # fmt: skip
+                 "restricted", "snapshot", "source", "writing")  # fmt: skip
 
     def __init__(
         self,
@@ -143,6 +143,8 @@ class Transaction:
         self.writing = False
         #: Why nothing of this can be committed.
         self.failure: BaseException | None = None
+        #: Whether the connection has to be told that it may write again.
+        self.restricted = False
         self.connection: sa.Connection
         self.deadline: Deadline | None = None
 
@@ -154,6 +156,8 @@ class Transaction:
                 self._watch()
             if self.snapshot or not self.read_only:
                 self._begin()
+            elif self.source.dialect == "postgresql":
+                self.restricted = _only_read(self.connection, True)
         except exc.SQLAlchemyError as error:
             explained = self.explain(error)
             self._close()
@@ -192,6 +196,9 @@ class Transaction:
             raw: Any = connection.connection.dbapi_connection
             raw.set_progress_handler(None, 0)
         try:
+            if self.restricted:
+                connection.rollback()
+                _only_read(connection, False)
             connection.close()
         except exc.SQLAlchemyError:
             # It cannot even be rolled back: it is dead, and so is its transaction.
@@ -384,6 +391,18 @@ def _read_postgresql(connection: sa.Connection) -> None:
     # Not by SQLAlchemy's options, which leave READ WRITE behind: a standby refuses that.
     _write_postgresql(connection, True)
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _only_read(connection: sa.Connection, state: bool) -> bool:
+    """Let psycopg's next BEGIN say READ ONLY, or nothing again; say whether it will.
+
+    This takes no statement of its own, as it would on MariaDB.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    if connection.dialect.driver != "psycopg" or raw.autocommit or raw.info.transaction_status:
+        return False  # another driver, or in the middle of something
+    raw.read_only = state or None
+    return True
 
 
 def _write_mariadb(connection: sa.Connection, _snapshot: bool) -> None:
