@@ -726,7 +726,7 @@ def test_a_problem_can_lead_back_to_the_list(model: Any) -> None:
     found = {}
 
     def render(value: Any, request: Request) -> bytes:
-        found[request.environ["wsgikit.action"]] = request.environ["wsgikit.crumbs"]()
+        found[request.environ["wsgikit.action"]] = request.environ["wsgikit.crumbs"](request)
         return b""
 
     pages = Pages()

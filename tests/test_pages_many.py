@@ -830,6 +830,13 @@ def test_a_program_may_import_like_that(pages: Pages, model: Any) -> None:
     assert bad.status_int == 422
 
 
+def test_a_page_of_another_site_cannot_import(pages: Pages, model: Any) -> None:
+    body, headers = multipart(file=("new.csv", GOOD), confirm="1")
+    headers["Sec_Fetch_Site"] = "cross-site"
+    assert pages.ask("POST", IMPORT, body=body, Accept=HTML_FIRST, **headers).status_int == 403
+    assert ids(model) == [1, 2, 3, 4, 5]
+
+
 def test_only_a_collection_is_imported_to(pages: Pages) -> None:
     assert pages.ask("GET", "/cities/1;import_form", Accept=HTML_FIRST).status_int == 404
     body, headers = multipart(file=("new.csv", GOOD))

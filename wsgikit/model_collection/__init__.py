@@ -22,7 +22,8 @@ way; then what is stored is answered.
 It reads `wsgiorg.routing_args` for `id` and `noun`, `wsgikit.url` and `wsgikit.url_for` for
 links, and writes what renderers may want to know: `wsgikit.context` (what a template sees),
 `wsgikit.columns` (the fields of the rows), `wsgikit.title`, `wsgikit.label` (the name of the
-field that stands for a row) and `wsgikit.link` (a function from a row to its URL).
+field that stands for a row), `wsgikit.link` (a function from a row to its URL) and
+`wsgikit.crumbs` (a function from a request to the way to the collection).
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
@@ -201,7 +202,7 @@ class ModelCollection(Collection):
             start_response = private(start_response)
         else:
             start_response = nesting.private_like_parents(environ, start_response)
-        environ["wsgikit.crumbs"] = lambda: self._crumbs(Request(environ), last="")
+        environ["wsgikit.crumbs"] = self.crumbs
         if flashes.NAME in environ.get("HTTP_COOKIE", ""):
             start_response = flashes.forgetting(environ, start_response)
         try:
@@ -823,7 +824,7 @@ class ModelCollection(Collection):
         request.environ["wsgikit.context"] = {
             "title": self.title,
             "home": links.named_url(request, "home"),
-            "crumbs": self._crumbs(request, row=crumb, last=pages.LAST.get(action)),
+            "crumbs": self.crumbs(request, row=crumb, last=pages.LAST.get(action)),
             "flash": flash,
             "heading": self.title if crumb is None else crumb["text"],
             "primary": model.key[0] if len(model.key) == 1 else (model.key or None),
@@ -840,10 +841,17 @@ class ModelCollection(Collection):
         # Variables that a template does not have are ignored.
         return None if url == links.attempt(self.url, request, id=id) else url
 
-    def _crumbs(
-        self, request: Request, *, row: pages.Crumb | None = None, last: str | None = None
+    def crumbs(
+        self, request: Request, *, row: pages.Crumb | None = None, last: str | None = ""
     ) -> Sequence[pages.Crumb]:
-        """Give the way to a page of this collection; without its last step, to a problem."""
+        """Give the way from the home page to a page of this collection.
+
+        Args:
+            request: The request for the page.
+            row: The row that it is about.
+            last: What it is called, if it is none of these; by default something of its own, as
+                a problem is.
+        """
         home = links.named_url(request, "home")
         url = links.attempt(self.url, request) if "list" in self.actions else None
         above = nesting.crumbs_above(request)

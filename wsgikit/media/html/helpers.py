@@ -55,7 +55,7 @@ def _described(request: Request, action: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = request.environ.get("wsgikit.context", {})
         return found
     crumbs = request.environ.get("wsgikit.crumbs")
-    return {"crumbs": crumbs()} if crumbs else {}
+    return {"crumbs": crumbs(request)} if crumbs else {}
 
 
 class Helpers:
