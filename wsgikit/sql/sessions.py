@@ -120,8 +120,19 @@ class Transaction:
         limits: How long the database may take; as the source says, unless given.
     """
 
-    __slots__ = ("connection", "deadline", "deed", "failure", "limits", "read_only", "rollback",
-                 "restricted", "snapshot", "source", "writing")  # fmt: skip
+    __slots__ = (
+        "connection",
+        "deadline",
+        "deed",
+        "failure",
+        "limits",
+        "read_only",
+        "restricted",
+        "rollback",
+        "snapshot",
+        "source",
+        "writing",
+    )  # fmt: skip
 
     def __init__(
         self,
