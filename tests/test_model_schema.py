@@ -27,6 +27,7 @@ from wsgikit.model import (
     describe_model,
     encode_key,
     resolve,
+    to_text,
 )
 from wsgikit.model.describing import filter_name, query_parameters
 from wsgikit.model.schema import (
@@ -89,6 +90,7 @@ FIELDS = [
     Field("f", "time"),
     Field("f", "time", timezone=True),
     Field("f", "interval"),
+    Field("f", "interval", minimum=-719162, maximum=2932896),
     Field("f", "uuid"),
     Field("f", "binary"),
     Field("f", "binary", length=3),
@@ -281,6 +283,30 @@ def test_misfits_are_an_alternative_that_says_so() -> None:
     assert read_schema(Field("t", misfits=("string",))) == read_schema(Field("t"))
     one = read_schema(Field("t", misfits=("number",)))
     assert one["anyOf"][1]["type"] == "number"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("P2932896DT23H59M59.999999S", True),
+        ("P2932897D", False),
+        ("-P719162D", True),
+        ("-P719162DT0.000001S", False),
+        ("P99999DT999999H99999999M999999999S", True),
+        ("-P99999DT999999H99999999M999999999S", True),
+    ],
+)
+def test_an_interval_is_bound_by_what_the_store_can_hold(
+    anything: TableModel, text: str, taken: bool
+) -> None:
+    (field,) = [field for field in anything.fields if field.name == "interval"]
+    assert is_taken(field, text) is taken
+    assert fits(read_schema(field), text)
+    if fits(write_schema(field), text):
+        assert taken
+        anything.table.create(anything.engine, checkfirst=True)  # its engine may be a new one
+        stored = anything.create({"interval": text})
+        assert decode(encode(stored))["interval"] == to_text(field.check(text))
 
 
 def test_types_of_ones_own_may_be_shown_as_anything() -> None:

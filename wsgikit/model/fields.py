@@ -94,7 +94,7 @@ class Field:
     fixed: bool = False
     #: Characters of a text, or bytes of a binary, at most.
     length: int | None = None
-    #: The least and the greatest number.
+    #: The least and the greatest number; of an interval, in days.
     minimum: int | None = None
     maximum: int | None = None
     #: The same of what the store can hold at all, where the limits are narrower.
@@ -423,6 +423,10 @@ def _interval(field: Field, value: Any) -> timedelta:
         value = _span(-1 if match["sign"] else 1, microseconds=fraction, **parts)
     if not isinstance(value, timedelta):
         raise Unfit("type", f"Must be a duration such as P1DT2H30M, not {_spell(value)}.")
+    if field.minimum is not None and value.days < field.minimum:
+        raise Unfit("range", f"Must be at least {field.minimum} days.")
+    if field.maximum is not None and value.days > field.maximum:
+        raise Unfit("range", f"Must be less than {field.maximum + 1} days.")
     return value
 
 

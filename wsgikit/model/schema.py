@@ -19,9 +19,10 @@ an alternative of its own.
 
 What is *written* is described with every limit that JSON Schema can spell.  What does not fit
 is refused.  What fits is refused for a reason only that no schema can know: another row, or a
-rule inside the database.  One kind is an exception, so that its schema stays readable: decimals
-may be written with an exponent as well, and where the store keeps some digits only
-(`Field.digits`), no schema says that of a number.
+rule inside the database.  Two kinds are an exception, so that their schemas stay readable.
+Decimals may be written with an exponent as well, and where the store keeps some digits only
+(`Field.digits`), no schema says that of a number.  Intervals may be longer than described where
+the store bounds them.
 """
 
 import re
@@ -47,11 +48,21 @@ _DAY = (
 )
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,6})?S"
-_INTERVAL = (
-    rf"^-?P(?:[0-9]{{1,9}}D|(?:[0-9]{{1,9}}D)?T(?:[0-9]{{1,9}}H(?:[0-9]{{1,9}}M)?(?:{_SECONDS})?"
-    rf"|[0-9]{{1,9}}M(?:{_SECONDS})?|{_SECONDS}))$"
-)
+
+
+def _interval_pattern(days: int, hours: int, minutes: int) -> str:
+    """A duration of so many digits at most."""
+    seconds = r"[0-9]{1,9}(?:\.[0-9]{1,6})?S"
+    d, h, m = (
+        f"[0-9]{{1,{n}}}{unit}" for n, unit in zip((days, hours, minutes), "DHM", strict=True)
+    )
+    clock = f"{h}(?:{m})?(?:{seconds})?|{m}(?:{seconds})?|{seconds}"
+    return f"^-?P(?:{d}|(?:{d})?T(?:{clock}))$"
+
+
+_INTERVAL = _interval_pattern(9, 9, 9)
+#: What fits between the years 1 and 9999, seen from 1970, whatever is added up.
+_SHORT_INTERVAL = _interval_pattern(5, 6, 8)
 #: Four characters for every three bytes, the last of them filled up (RFC 4648 section 4).
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _UUID = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
@@ -216,6 +227,10 @@ def _binary(field: Field) -> list[Schema]:
     return [{**kind, "anyOf": [{"maxLength": 4 * groups}, last]}]
 
 
+def _long_or_short(field: Field) -> str:
+    return _INTERVAL if field.minimum is None else _SHORT_INTERVAL
+
+
 def _fixed(**kind: Any) -> Callable[[Field], list[Schema]]:
     return lambda field: [dict(kind)]
 
@@ -237,7 +252,7 @@ _WRITE: Mapping[str, Callable[[Field], list[Schema]]] = {
     "date": _fixed(type="string", format="date", pattern=f"^{_DAY}$"),
     "datetime": _moment("date-time", f"{_DAY}[T ]"),
     "time": _moment("time", ""),
-    "interval": _fixed(type="string", pattern=_INTERVAL),
+    "interval": lambda field: [{"type": "string", "pattern": _long_or_short(field)}],
     "uuid": _fixed(type="string", format="uuid", pattern=_UUID),
     "binary": _binary,
     "enum": _enum,
@@ -254,6 +269,7 @@ _READ: Mapping[str, Callable[[Field], list[Schema]]] = {
     "date": _fixed(type="string", format="date"),
     "datetime": lambda field: [{"type": "string", "format": _local("date-time", field)}],
     "time": lambda field: [{"type": "string", "format": _local("time", field)}],
+    "interval": _fixed(type="string", pattern=_INTERVAL),
     "uuid": _fixed(type="string", format="uuid"),
     "binary": _fixed(type="string", contentEncoding="base64"),
     "json": lambda field: [{}],

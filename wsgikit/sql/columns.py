@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -192,6 +193,17 @@ def _enum_limits(type_: Any, dialect: str) -> dict[str, Any]:
     return {"choices": tuple(type_.enums)}
 
 
+#: Where there are no intervals, SQLAlchemy keeps moments before and after the first of 1970.
+_MOMENTS = {
+    "minimum": (datetime.min - datetime(1970, 1, 1)).days,
+    "maximum": (datetime.max - datetime(1970, 1, 1)).days,
+}
+
+
+def _interval_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    return {} if dialect == "postgresql" else dict(_MOMENTS)
+
+
 def _time_limits(type_: Any, dialect: str) -> dict[str, Any]:
     # Only PostgreSQL stores an offset.
     return {"timezone": dialect == "postgresql" and bool(type_.timezone)}
@@ -214,6 +226,7 @@ _LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
     "float": _float_limits,
     "decimal": _decimal_limits,
     "enum": _enum_limits,
+    "interval": _interval_limits,
     "datetime": _time_limits,
     "time": _time_limits,
     "binary": _binary_limits,
