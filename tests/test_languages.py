@@ -307,6 +307,7 @@ TOLD_TO_PROGRAMS = {
     "This store writes one row at a time.",
     "This transaction is over.",
     "This transaction only reads.",
+    "There is either such a row, or there is none.",
 }
 
 

@@ -71,22 +71,20 @@ class Values:
         """Write a value; only its beginning, if there is a limit of characters."""
         if value is None:
             return self.null
-        if isinstance(value, str):
-            if not value:
-                return self.empty
-            if not field.references:
-                return _line(value, limit)
+        if isinstance(value, str) and not value:
+            return self.empty
         if field.references:
             return self._referring(field, value, limit)
+        if isinstance(value, str):
+            return _line(value, limit)
         if isinstance(value, date | time):
             return self._moment(value)
         if isinstance(value, _BYTES):
             return self._file(field, bytes(value), row, limit)
-        text = self.text(field, value, indent=None if limit else 2)
+        text = self._text(field, value, indent=None if limit else 2)
         return Markup(escape(cut(text, limit), quote=False))
 
-    def text(self, field: Any, value: Any, indent: int | None = None) -> str:
-        """Write a value as a text, in the forms of the language."""
+    def _text(self, field: Any, value: Any, indent: int | None) -> str:
         if isinstance(value, bool):
             return self._language.words(N_("yes") if value else N_("no"))
         if isinstance(value, int | float | Decimal) and not isinstance(value, Enum):
@@ -95,8 +93,6 @@ class Values:
             text = text.removesuffix(".0") if isinstance(value, float) else text
             is_name = field.name in self._keys or field.references
             return text if is_name else self._language.number(text)
-        if isinstance(value, date | time):
-            return self._language.moment(value)
         return plain(value, indent)
 
     @cached_property
