@@ -223,6 +223,11 @@ def test_every_component_is_used_and_every_reference_has_one() -> None:
     assert {*references(found)} == known
 
 
+def test_components_have_names_of_their_own() -> None:
+    found = described(("/a/[{id}]", "a.page", people()), ("/b/[{id}]", "a", people()))
+    assert {"a.page", "a.page.page", "a_2", "a_2.page"} <= {*found["components"]["schemas"]}
+
+
 def test_operations_have_ids_of_their_own() -> None:
     found = document(every_kind())
     ids = [

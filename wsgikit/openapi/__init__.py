@@ -34,8 +34,9 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -206,15 +207,16 @@ class _Book:
         #: Paths by their shape: OpenAPI takes those that differ in names only for the same.
         self._shapes: dict[str, str] = {}
         self._ids: set[str] = set()
-        self._bases = {*SCHEMAS}
 
     def served(self, site: Site, described: Describe) -> Served | None:
         """Describe a model collection, and take over its schemas."""
         found = described(site.app)
         if found is None:
             return None
-        base = _unique(_plain(site.name or str(found["name"]) or "collection"), self._bases)
-        served = Served.of(site.app, found, base)
+        base = _plain(site.name or str(found["name"]) or "collection")
+        taken = {*SCHEMAS, *self.schemas}
+        candidates = (Served.of(site.app, found, name) for name in _candidates(base))
+        served = next(each for each in candidates if not taken & each.schemas().keys())
         self.schemas.update(served.schemas())
         return served
 
@@ -266,9 +268,11 @@ def _plain(name: str) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    found, number = name, 1
-    while found in taken:
-        number += 1
-        found = f"{name}_{number}"
+    found = next(candidate for candidate in _candidates(name) if candidate not in taken)
     taken.add(found)
     return found
+
+
+def _candidates(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))

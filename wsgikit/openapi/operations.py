@@ -71,6 +71,11 @@ class Served:
         """What people call it."""
         return str(self.described["title"])
 
+    @property
+    def forms(self) -> bool:
+        """Whether forms are read, and answered by leading to another page."""
+        return "html" in self.described["formats"]
+
     def schemas(self) -> Mapping[str, Node]:
         """Give the components of its own."""
         own = self.described["schemas"]
@@ -181,6 +186,12 @@ def _refusals(served: Served, *statuses: int, unsafe: bool = False) -> Node:
     return problems(*all_of_them)
 
 
+def _led_on(served: Served, place: str) -> Node:
+    """Describe the answer to a form."""
+    text = f"A browser is sent to the {place}."
+    return {"303": _answer(text, None, "Location!")} if served.forms else {}
+
+
 _BODY = (411, 413, 415)
 
 
@@ -271,9 +282,9 @@ def _create(served: Served) -> Node:
     responses = {
         "201": _answer("What is stored.", shown, "Location", *headers, "Vary"),
         "200": _answer("Nothing was new.", shown, *headers, "Vary") if many else None,
-        "303": _answer("A browser is sent to the row.", None, "Location!"),
+        **_led_on(served, "row"),
         # A form may name another method, which is then not one of this URL.
-        **_refusals(served, *_BODY, 403, 405, 409, 422, unsafe=True),
+        **_refusals(served, *_BODY, 403, *([405] if served.forms else []), 409, 422, unsafe=True),
     }
     header_names = ["Prefer", *(["Idempotency-Key"] if served.idempotent else [])]
     return {
@@ -299,7 +310,7 @@ def _change(served: Served, text: str, method: str, schemas: Mapping[str, Node])
             "200": _answer("What is stored.", shown, "ETag!", "Link", "Preference-Applied", "Vary"),
             **(created if method == "PUT" else {}),
             "204": _answer("It is stored.", None, *headers),
-            "303": _answer("A browser is sent to the row.", None, "Location!"),
+            **_led_on(served, "row"),
             **_refusals(served, *_BODY, *_of_item(served), 409, 422, unsafe=True),
         },
     }
@@ -335,7 +346,7 @@ def _delete(served: Served) -> Node:
         ],
         "responses": {
             "204": _answer("It is gone.", None, "Preference-Applied"),
-            "303": _answer("A browser is sent to the list.", None, "Location!"),
+            **_led_on(served, "list"),
             **_refusals(served, *_BODY, *_of_item(served), 409, unsafe=True),
         },
     }
