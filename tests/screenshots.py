@@ -17,10 +17,10 @@ from tests.conftest import BROWSER_ARGUMENTS
 
 OUT = Path(__file__).parent.parent / "docs" / "screenshots"
 
-DESK = {"width": 1200, "height": 760}
-PHONE = {"width": 390, "height": 760}
+DESK = {"width": 1120, "height": 680}
+PHONE = {"width": 390, "height": 680}
 
-FILTERED = "/airports/?country=NZ&elevation__gte=500&sort=-elevation"
+FILTERED = "/airports/?country=NZ&elevation__gte=500&sort=-elevation&limit=10"
 CSV = """\
 icao,iata,name,country,latitude,longitude
 XX01,,New Field,NZ,-44.1,170.2
