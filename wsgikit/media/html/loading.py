@@ -20,7 +20,7 @@ from genshi.template.base import EXPR, INCLUDE, SUB
 from genshi.template.directives import AttrsDirective, MatchDirective, StripDirective
 
 from wsgikit.media.html.languages import BUILT_IN, Language
-from wsgikit.media.html.serializing import RAW, SPACED, fragment
+from wsgikit.media.html.serializing import GAP, RAW, SPACED, fragment
 
 #: Attributes that are texts.
 TEXT_ATTRIBUTES = Translator.INCLUDE_ATTRS | {"aria-label"}
@@ -169,7 +169,7 @@ def squeeze(events: list[Any], kept: bool = False) -> None:
         elif kind is SUB:
             squeeze(data[1], kept)
         elif kind is TEXT and not kept and "\n" in data and data.isspace():
-            events[index] = TEXT, "\n", pos
+            events[index] = TEXT, GAP, pos
 
 
 def melt(events: Sequence[Any]) -> Iterator[Any]:
@@ -224,7 +224,15 @@ def _melt_sub(directives: Sequence[Any], events: Sequence[Any]) -> Iterator[Any]
 
 
 def _joined(run: Sequence[Any]) -> Iterator[Any]:
-    if len(run) > 1:
-        yield TEXT, Markup(fragment(run)), run[0][2]
+    # Gaps at the ends stay what they are: they may meet others there.
+    inner = [number for number, (_, data, _) in enumerate(run) if data is not GAP]
+    if not inner:
+        yield from run[:1]
+        return
+    first, last = inner[0], inner[-1] + 1
+    yield from run[:first][:1]
+    if last - first > 1:
+        yield TEXT, Markup(fragment(run[first:last])), run[first][2]
     else:
-        yield from run
+        yield run[first]
+    yield from run[last:][:1]

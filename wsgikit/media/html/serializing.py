@@ -32,6 +32,10 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "tel:"})
 
 
+#: A line break between tags, which stands for any blanks there: one is enough.
+GAP = Markup("\n")
+
+
 def serialize(events: Iterable[Any]) -> str:
     """Write Genshi's events as an HTML5 document."""
     return "<!DOCTYPE html>\n" + fragment(events)
@@ -43,6 +47,8 @@ def fragment(events: Iterable[Any]) -> str:
     write, starts, raw = out.append, dict[Any, str](), False
     for kind, data, _ in events:
         if kind is TEXT:
+            if data is GAP and out and out[-1].endswith("\n"):
+                continue
             write(data if raw or type(data) is Markup else escape(data, quote=False))
         elif kind is START:
             found = starts.get(data)
