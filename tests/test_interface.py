@@ -81,6 +81,62 @@ def test_a_field_whose_stored_value_is_kept_is_not_written(people: Dispatcher) -
     assert (row(people)["name"], row(people)["city"]) == ("Grace", "London")
 
 
+# -- files -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos() -> Dispatcher:
+    fields = (Field("id", "integer"), Field("name"), Field("a photo", "binary"))
+    model = MemoryModel(fields)
+    model.create({"id": 1, "name": "<b>", "a photo": awkward.PIXEL})
+    model.create({"id": 2, "name": "svg", "a photo": b"<svg onload='alert(1)'/>"})
+    model.create({"id": 3, "name": "none", "a photo": None})
+    app = Dispatcher()
+    collection = ModelCollection(model, media=[HTML(), JSON], title='Ph"otos/')
+    app.add("/photos/[{id:key}][;{noun}]", collection)
+    return app
+
+
+def test_a_file_is_to_be_saved_whatever_it_is(photos: Dispatcher) -> None:
+    page = get(photos, "/photos/1").text
+    assert '<a href="/photos/1;file?field=a%20photo">70 bytes</a>' in page
+    picture = get(photos, "/photos/1;file?field=a%20photo")
+    assert (picture.body, picture.content_type) == (awkward.PIXEL, "image/png")
+    disposition = picture.headers["Content-Disposition"]
+    assert disposition == 'attachment; filename="Ph_otos_-1-a_photo.png"'
+    assert picture.headers["X-Content-Type-Options"] == "nosniff"
+    odd = get(photos, "/photos/2;file?field=a+photo")
+    assert odd.content_type == "application/octet-stream"
+    assert odd.headers["Content-Disposition"].endswith('-a_photo.bin"')
+    request = Request.blank("/photos/1;file?field=a+photo", if_none_match=picture.etag)
+    assert ask(photos, request).status_int == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/photos/3;file?field=a+photo", 404),
+        ("/photos/9;file?field=a+photo", 404),
+        ("/photos/;file?field=a+photo", 404),
+        ("/photos/1;file", 400),
+        ("/photos/1;file?field=name", 400),
+        ("/photos/1;file?field=a+photo&field=a+photo", 400),
+        ("/photos/1;file?field=a+photo&q=x", 400),
+    ],
+)
+def test_what_is_no_file_cannot_be_had(path: str, status: int, photos: Dispatcher) -> None:
+    assert get(photos, path).status_int == status
+
+
+def test_a_query_of_a_file_is_utf_8(photos: Dispatcher) -> None:
+    request = Request.blank("/photos/1;file", environ={"QUERY_STRING": "field=\xff"})
+    assert ask(photos, request).status_int == 400
+
+
+def test_a_collection_without_files_has_no_address_for_them(people: Dispatcher) -> None:
+    assert get(people, "/people/1;file?field=name").status_int == 404
+
+
 # -- in a browser ------------------------------------------------------------------------------
 
 

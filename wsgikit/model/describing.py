@@ -82,10 +82,11 @@ def describe_model(
         `title`, `name`, `key` (the names of the key's fields), `id` (the schema of the text
         that names a row in its URL; `new-id`: a row that is to be made), `actions`, `formats`,
         `parameters` (of a list, as OpenAPI has them), `embed` (the foreign keys that can be
-        replaced by rows), `many` (whether many rows can be written at once), `files` (the
-        controls of a form that send files), and `schemas`: `row` as it is shown, `listed` (the
-        same with ``fields`` and ``embed``), `create`, `replace`, `patch`, `json-patch`,
-        `bulk-patch`, `new-form`, `edit-form`, `patch-form`, `query` and `conditions`.
+        replaced by rows), `many` (whether many rows can be written at once), `binary` (the
+        fields that hold files), `files` (the controls of a form that send them), and
+        `schemas`: `row` as it is shown, `listed` (the same with ``fields`` and ``embed``),
+        `create`, `replace`, `patch`, `json-patch`, `bulk-patch`, `new-form`, `edit-form`,
+        `patch-form`, `query` and `conditions`.
     """
     fields, key = tuple(model.fields), tuple(model.key)
     key_fields = [field for name in key for field in fields if field.name == name]
@@ -103,6 +104,7 @@ def describe_model(
         "parameters": query_parameters(model, formats),
         "embed": embed,
         "many": hasattr(model, "create_many"),
+        "binary": [f.name for f in fields if f.kind == "binary"],
         "files": [control_name(f.name) for f in fields if f.kind == "binary" and f.writable],
         "schemas": {
             "row": row_schema(fields),

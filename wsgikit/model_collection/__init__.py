@@ -27,9 +27,9 @@ field that stands for a row), `wsgikit.link` (a function from a row to its URL) 
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
-`listing`, `showing`, `links` and `refusals` (what answers are made of), and for people `browsing`
-(the list), `relations` (other collections), `forms`, `selecting`, `confirming` and `importing`
-(many rows), `overview` (the home page), `pages`, `flashes` and `wording`.
+`listing`, `showing`, `files`, `links` and `refusals` (what answers are made of), and for people
+`browsing` (the list), `relations` (other collections), `forms`, `selecting`, `confirming` and
+`importing` (many rows), `overview` (the home page), `pages`, `flashes` and `wording`.
 """
 
 import json
@@ -72,6 +72,7 @@ from wsgikit.model.describing import describe_model
 from wsgikit.model.schema import row_document
 from wsgikit.model_collection import (
     confirming,
+    files,
     flashes,
     forms,
     importing,
@@ -183,11 +184,13 @@ class ModelCollection(Collection):
 
     def _missing_actions(self, model: Any, media: Iterable[MediaType]) -> Iterable[str]:
         if not model.key:
-            yield from ("retrieve", *FORMS, *IMPORTS, *WRITES, *MANY)
+            yield from ("retrieve", "get_file", *FORMS, *IMPORTS, *WRITES, *MANY)
         elif getattr(model, "read_only", False):
             yield from (*FORMS, *IMPORTS, *WRITES)
         elif not self.pages:
             yield from (*FORMS, *IMPORTS)
+        if not files.fields_of(model):
+            yield "get_file"
         if not (importing.kinds_of(media) and hasattr(model, "create_many")):
             yield from IMPORTS
         if not self.bulk_limit:
@@ -463,6 +466,10 @@ class ModelCollection(Collection):
         """Ask whether to remove a row."""
         model = self._open(request)
         return forms.answer(self, request, model, key=self.key_of(model, id), action=FORMS[2])
+
+    def get_file(self, request: Request, id: str, **urlvars: Any) -> Any:
+        """Answer the bytes of a cell, see `wsgikit.model_collection.files`."""
+        return files.answer(self, request, self.narrow(request), id)
 
     # -- description ---------------------------------------------------------------------
 

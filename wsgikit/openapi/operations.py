@@ -253,6 +253,20 @@ def _get_schema(served: Served) -> Node:
     }
 
 
+def _get_file(served: Served) -> Node:
+    names = {"type": "string", "enum": served.described["binary"]}
+    field = {"name": "field", "in": "query", "required": True, "schema": names}
+    return {
+        "summary": f"Read a file of one of {served.title}",
+        "parameters": [field, *parameter_refs("If-None-Match")],
+        "responses": {
+            "200": _answer("Its bytes.", {"*/*": {}}, "ETag!"),
+            "304": _answer("It is what If-None-Match names.", None, "ETag"),
+            **_refusals(served, 404),
+        },
+    }
+
+
 def _form(text: str) -> Callable[[Served], Node]:
     def operation(served: Served) -> Node:
         page = {"text/html": {"schema": _TEXT}}
@@ -414,6 +428,7 @@ _KNOWN: Mapping[str, tuple[bool, Callable[[Served], Node]]] = {
     "patch": (True, _patch),
     "delete": (True, _delete),
     "get_schema": (False, _get_schema),
+    "get_file": (True, _get_file),
     "get_import_form": (False, _form("Ask for the form to import")),
     "get_new_form": (False, _form("Ask for the form of a new one of")),
     "get_edit_form": (True, _form("Ask for the form to change one of")),

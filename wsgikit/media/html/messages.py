@@ -236,6 +236,7 @@ TEXTS = (
     "The database failed.",
     "The database is busy; nothing was changed.",
     "The database took too long; nothing was changed.",
+    "There is no file.",
     "There is no such row.",
     "There is nothing at this URL.",
     "There is such a row already; nothing was saved.",

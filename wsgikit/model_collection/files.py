@@ -1,0 +1,76 @@
+"""Files: the bytes of one cell, as ``GET /people/1;file?field=photo``.
+
+They are made to be saved, whatever they are: nothing that somebody stored runs as a page of this
+site.  A picture of a kind that runs no code says what it is, so that a page can show it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from webob import Request, Response, exc
+
+from wsgikit.model_collection import links
+from wsgikit.model_collection.preconditions import make_tag
+from wsgikit.query import QueryError
+
+if TYPE_CHECKING:
+    from wsgikit.model_collection import ModelCollection
+
+#: How files begin, their media types, and how their names end.
+KINDS = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png", ".png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg", ".jpg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif", ".gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", ".webp"),
+)
+_ODD = re.compile(r"[^A-Za-z0-9._~-]+")
+
+
+def fields_of(model: Any) -> Sequence[str]:
+    """Name the fields of a model that hold files."""
+    return [field.name for field in model.fields if field.kind == "binary"]
+
+
+def answer(app: "ModelCollection", request: Request, model: Any, id: str) -> Response:
+    """Answer the bytes of a cell.
+
+    Raises:
+        QueryError: If the query does not name a field that holds files.
+        HTTPNotFound: If there is no value.
+        NotFoundError: If there is no such row.
+    """
+    name = _wanted(request, fields_of(model))
+    data = model.retrieve(app.key_of(model, id))[name]
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise exc.HTTPNotFound("There is no file.")
+    body = bytes(data)
+    kind, ending = kind_of(body)
+    filename = _ODD.sub("_", f"{app.title}-{id}-{name}")[:100] + ending
+    lines = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Content-Disposition", f'attachment; filename="{filename}"'),
+        ("Content-Security-Policy", "default-src 'none'; sandbox"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("ETag", make_tag("", body)),
+    ]
+    return Response(headerlist=lines, app_iter=[body], conditional_response=True)
+
+
+def _wanted(request: Request, names: Sequence[str]) -> str:
+    try:
+        pairs = links.parameters(request)
+    except UnicodeError as error:
+        raise QueryError("", "The query string is not UTF-8.") from error
+    if len(pairs) != 1 or pairs[0][0] != "field" or pairs[0][1] not in names:
+        raise QueryError("field", f"Must be one of {', '.join(names)}.")
+    return pairs[0][1]
+
+
+def kind_of(data: bytes) -> tuple[str, str]:
+    """Give the media type of a file by how it begins, and how its name ends."""
+    for form, kind, ending in KINDS:
+        if form.match(data):
+            return kind, ending
+    return "application/octet-stream", ".bin"
