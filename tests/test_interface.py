@@ -541,6 +541,27 @@ FOCUS_IS_VISIBLE = """() => {
 }"""
 
 
+@pytest.mark.parametrize(
+    ("locale", "texts"),
+    [
+        ("de-DE", ("Country ist New Zealand", "Löschen …", "Filter")),
+        ("ja-JP", ("Country が New Zealand", "削除…", "絞り込み")),
+    ],
+)
+def test_a_visitor_reads_their_own_language(
+    locale: str, texts: tuple[str, ...], browser: Any, airports: str
+) -> None:
+    with visiting(browser, WAYS[0], locale=locale) as visitor:
+        page, visitor.base = visitor.page, airports
+        visitor.go("/airports/?country=NZ&limit=10&q=field")
+        assert page.locator("html").get_attribute("lang") == locale[:2]
+        content = page.content()
+        assert [text for text in texts if text not in content] == []
+        visitor.look()
+        visitor.go("/airports/NZQN;edit_form")
+        visitor.look()
+
+
 def test_paper_shows_rows_and_no_controls(visitor: Visitor, airports: str) -> None:
     page, visitor.base = visitor.page, airports
     page.emulate_media(media="print")
