@@ -23,7 +23,7 @@ from wsgikit.media.html.languages import BUILT_IN, Language
 from wsgikit.media.html.serializing import GAP, RAW, SPACED, fragment
 
 #: Attributes that are texts.
-TEXT_ATTRIBUTES = Translator.INCLUDE_ATTRS | {"aria-label"}
+TEXT_ATTRIBUTES = Translator.INCLUDE_ATTRS | {"aria-label", "placeholder"}
 
 
 class Templates:
