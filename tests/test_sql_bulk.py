@@ -571,6 +571,18 @@ def test_rows_that_others_refer_to_are_kept(engine: sa.Engine) -> None:
     assert second.delete_where(parse_query("a.n=2"), 9) == 1
 
 
+def test_no_row_is_judged_by_what_another_has_just_become(engine: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    table = Table("nodes", metadata, Column("id", Integer, primary_key=True),
+                  Column("name", String(20)), Column("done", sa.Boolean),
+                  Column("parent", ForeignKey("nodes.id")))  # fmt: skip
+    metadata.create_all(engine)
+    model = TableModel(table, engine, search=["name"])
+    model.create_many([{"id": n, "name": "Ann", "parent": n - 1 or None} for n in range(1, 6)])
+    first_or_below = parse_query("", {"or": [{"id": 1}, {"parent.done": True}], "q": "ann"})
+    assert [model.update_where(first_or_below, {"done": True}, 9) for _ in range(3)] == [1, 2, 3]
+
+
 def test_a_tree_is_removed_whole(engine: sa.Engine) -> None:
     metadata = sa.MetaData()
     table = Table("nodes", metadata, Column("id", Integer, primary_key=True),

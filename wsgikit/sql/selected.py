@@ -19,13 +19,20 @@ from sqlalchemy import exc
 from wsgikit.model import LimitError, Row, StoreError, ValidationError, resolve
 from wsgikit.query import Query
 from wsgikit.sql.bulk import BATCH
-from wsgikit.sql.conditions import Conditions, bind_filter
+from wsgikit.sql.conditions import Conditions, Shape, bind_filter
 from wsgikit.sql.faults import MIXED_CHARACTERS, code_of
 from wsgikit.sql.sessions import Transaction
 from wsgikit.sql.statements import key_in
 
 if TYPE_CHECKING:
     from wsgikit.sql import TableModel
+
+
+def _leads_away(shape: Shape) -> bool:
+    """Whether a filter asks other rows: by a foreign key, and so maybe of the same table."""
+    if shape[0] == "test":
+        return bool(shape[1])
+    return shape[0] != "words" and any(map(_leads_away, shape[1]))
 
 
 class Selected:
@@ -67,7 +74,18 @@ class Selected:
         statement, parameters = self.prepared.write("UPDATE WHERE", changes)
         if self.prepared.restriction:
             return self._update_in_sight(statement, parameters)
+        if self.prepared.dialect == "sqlite" and self.model.key and _leads_away(self.filter.shape):
+            return self._write(lambda where: statement.where(self._found(where)), parameters)
         return self._write(statement.where, parameters)
+
+    def _found(self, where: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        """Say the condition so that it holds for rows as they are before the first one changes.
+
+        SQLite asks a condition row by row while it writes, so that one that leads to another row
+        of the same table would see what was written to that.
+        """
+        columns = [column.column for column in self.prepared.key_columns]
+        return sa.tuple_(*columns).in_(sa.select(*columns).where(where).correlate(None))
 
     def _bound(self) -> None:
         one: sa.Label[Any] = sa.literal_column("1").label("one")
