@@ -1,7 +1,6 @@
 """`Field`: the kind of a column, its limits, and how its values are read and written."""
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -450,9 +449,12 @@ def _uuid(field: Field, value: Any) -> UUID:
 
 def _binary(field: Field, value: Any) -> bytes:
     if isinstance(value, str):
+        length = len(value)
         try:
             value = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
+            if length != -(-len(value) // 3) * 4:  # Python lets any padding follow a whole group
+                raise ValueError
+        except ValueError as error:
             raise Unfit("type", "Must be bytes in base64 (RFC 4648, section 4).") from error
     if not isinstance(value, bytes):
         raise Unfit("type", f"Must be bytes in base64, not {_spell(value)}.")
