@@ -117,8 +117,8 @@ NEAR = [
     "P1D", "-P1DT2H3M4.5S", "PT0S", "P", "PT", "P1M", "PT5", "P1DT", "PT1H30M", "PT1.1234567S",
     "12345678-1234-5678-1234-567812345678", "12345678-1234-5678-1234-56781234567G",
     "12345678123456781234567812345678", "AAAA", "AAA=", "AA==", "A===", "AAAAAAA=", "AAAAAA==",
-    "AAAAAAAA", "AAAA AAA", "AAAA=", "AAAA==", "red", "dark blue", "blue", [], [1], [1, None], ["a"], [-1], [[1]],
-    {}, {"a": [None]},
+    "AAAAAAAA", "AAAA AAA", "AAAA=", "AAAA==", "red", "dark blue", "blue", [], [1],
+    [1, None], ["a"], [-1], [[1]], {}, {"a": [None]},
 ]  # fmt: skip
 
 json_values = st.recursive(
