@@ -55,6 +55,19 @@ def test_a_list_can_be_filtered() -> None:
     assert found.one("a")["href"] == "/people/"
 
 
+def test_a_filter_of_many_rows_finds_them_by_a_part_of_their_name() -> None:
+    search = {"search_url": "/x/", "value_field": "id", "label_field": "name", "searchable": True}
+    control = {"name": "boss id", "label": "is", "kind": "number", "value": "7", "search": search}
+    filters = [{"field": BOSS, "controls": [control]}]
+    found = listed(filters=filters).one("form", class_="filters")
+    typed = found.one("input", name="boss id")
+    assert (typed["type"], typed["value"]) == ("text", "7")
+    assert typed["data-find"] == "/x/?format=json&limit=20&fields=id%2Cname&q="
+    assert found.one("datalist")["id"] == typed["list"] == "list-boss.20.id"
+    control["search"] = {}
+    assert listed(filters=filters).one("input", name="boss id")["type"] == "number"
+
+
 def test_active_filters_are_chips_that_can_be_removed() -> None:
     chips = [{"text": Wording("{column} is {value}", column="<A>", value="b"), "remove_url": "/x"}]
     page = listed(chips=chips, clear_url="/people/").one("ul", class_="chips")

@@ -196,7 +196,9 @@ def _controls(field: Field, state: State, relations: Relations) -> Iterator[dict
     if choices is not None:
         yield _select(field, _equals(field), Wording("is"), choices, state)
     elif field.references is not None and "eq" in able:
-        yield _input(field, _equals(field), Wording("is"), state)
+        yield _input(field, _equals(field), Wording("is"), state) | {
+            "search": relations.search(field)
+        }
     elif "contains" in able:
         yield _input(field, "contains", Wording("contains"), state)
     elif "gte" in able:

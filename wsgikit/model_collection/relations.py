@@ -268,10 +268,15 @@ class Relations:
         options = [*_options(target, known)]
         if text and text not in [option["value"] for option in options]:
             options.append({"value": text, "text": text})
+        return {"options": options, "more": not target.complete, **self.search(field)}
+
+    def search(self, field: Field) -> dict[str, Any]:
+        """Say where the rows that a foreign key may name are looked for, and by which columns."""
+        target = self.target(field)
+        if target is None:
+            return {}
         seen = target.seen
         return {
-            "options": options,
-            "more": not target.complete,
             "search_url": seen.url() if seen is not None and "list" in seen.actions else None,
             "value_field": target.field.name,
             "label_field": target.label,

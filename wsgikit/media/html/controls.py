@@ -162,7 +162,7 @@ def _picker(ask: _Ask) -> Any:
         autocomplete="off",
         dir="auto",
         list=f"{id}-list",
-        data_find=_find_url(ask.choices),
+        data_find=find_url(ask.choices),
         **ask.attributes,
     )
     # A text that was typed may be anything, but for a name of one of the rows.
@@ -170,8 +170,8 @@ def _picker(ask: _Ask) -> Any:
     return Fragment()(typed, tag.datalist(id=f"{id}-list"), name, _search_link(ask))
 
 
-def _find_url(choices: Mapping[str, Any]) -> str | None:
-    """Give the URL to which a script adds what was typed."""
+def find_url(choices: Mapping[str, Any]) -> str | None:
+    """Give the URL to which a script adds what was typed, to find rows; None if it cannot."""
     if not (choices.get("search_url") and choices.get("searchable")):
         return None
     fields = [choices["value_field"], choices.get("label_field")]

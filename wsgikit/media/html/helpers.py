@@ -12,7 +12,7 @@ from genshi.core import END, START, TEXT, Attrs, Markup, QName
 from webob import Request
 
 from wsgikit.media import Asset
-from wsgikit.media.html.controls import control
+from wsgikit.media.html.controls import control, find_url
 from wsgikit.media.html.languages import N_, Language
 from wsgikit.media.html.messages import translate
 from wsgikit.media.html.serializing import element, start_tag
@@ -297,9 +297,7 @@ class Helpers:
         """Make the control of a filter."""
         name = escape(asked["name"])
         if asked["kind"] != "select":
-            kind, value = escape(asked["kind"]), escape(asked["value"])
-            step = ' step="any"' if kind == "number" else ""
-            return Markup(f'<input type="{kind}" name="{name}" value="{value}"{step}>')
+            return self._typed_filter(asked, name)
         options = (
             f'<option value="{escape(option["value"])}"{" selected" if option["selected"] else ""}>'
             f"{escape(self.say(option['text']), quote=False)}</option>"
@@ -307,11 +305,24 @@ class Helpers:
         )
         return Markup(f'<select name="{name}">{"".join(options)}</select>')
 
+    def _typed_filter(self, asked: Mapping[str, Any], name: str) -> Markup:
+        kind, value = escape(asked["kind"]), escape(asked["value"])
+        step = ' step="any"' if kind == "number" else ""
+        find = find_url(asked.get("search") or {})
+        if find is None:
+            return Markup(f'<input type="{kind}" name="{name}" value="{value}"{step}>')
+        # A script offers the rows that what is typed may name.
+        id = escape("list-" + _id_of(asked["name"]))
+        return Markup(
+            f'<input type="text" name="{name}" value="{value}" list="{id}"'
+            f' data-find="{escape(find)}"><datalist id="{id}"></datalist>'
+        )
+
     # -- forms -------------------------------------------------------------------------
 
     def field_id(self, field: Any) -> str:
         """Give the id of a field's control: no two names share one, whatever they hold."""
-        return "field-" + re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}.", field.name)
+        return "field-" + _id_of(field.name)
 
     def control(self, field: Any, text: str | None) -> Any:
         """Make the control that sends *text* back: by `control_<field>()` if there is one."""
@@ -363,3 +374,7 @@ class Helpers:
     def _hook(self, prefix: str, field: Any) -> Callable[..., Any] | None:
         found = self._context.get(f"{prefix}_{field.name}")
         return found if callable(found) else None
+
+
+def _id_of(name: str) -> str:
+    return re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}.", name)
