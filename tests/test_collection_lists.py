@@ -131,6 +131,25 @@ def test_a_reference_is_replaced_by_its_row(ask: Client) -> None:
     assert (refused.status_int, refused.json["errors"][0]["parameter"]) == (400, "embed")
 
 
+def test_a_reference_that_leads_nowhere_is_shown_as_none(tmp_path: Path) -> None:
+    model = memory_cities(tmp_path)
+    model.create({"name": "Rungholt", "country": "XX"})
+    ask = mounted(("cities", ModelCollection(model, media=[JSON])))
+    assert ask("GET", "/cities/6").json["country"] == "XX"
+    assert ask("GET", "/cities/6?embed=country").json["country"] is None
+    assert ask("GET", "/cities/?name=Rungholt&embed=country").json["data"][0]["country"] is None
+
+
+def test_a_query_that_is_not_utf_8_is_told_so(ask: Client) -> None:
+    refused = ask("GET", "/cities/?name=\xff")
+    assert (refused.status_int, "not UTF-8" in refused.text) == (400, True)
+
+
+def test_the_description_of_rows_is_not_one_of_a_row(ask: Client) -> None:
+    assert ask("GET", "/cities/;schema").json["title"]
+    assert ask("GET", "/cities/1;schema").status_int == 404
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [

@@ -436,6 +436,12 @@ def test_a_dry_run_leaves_no_record(safe: Client) -> None:
     assert safe("POST", "/cities/", body=PARIS, **KEY).status_int == 201
 
 
+def test_pages_answer_a_write_of_many_rows_if_nothing_else_will_do(model: Any) -> None:
+    ask = collection(model)
+    page = ask("POST", "/cities/", body=[ROME], Accept="text/html")
+    assert (page.status_int, page.content_type) == (201, "text/html")
+
+
 # -- stores that can do less -----------------------------------------------------------------
 
 

@@ -173,6 +173,19 @@ def test_a_merge_is_tried_again_when_somebody_else_writes(tmp_path: Path) -> Non
     assert changed.status_int == 412
 
 
+def test_a_merge_with_a_precondition_is_not_tried_again(tmp_path: Path) -> None:
+    class Busy(MemoryModel):
+        def update(self, key: Any, values: Any, version: str | None = None) -> Any:
+            row = super().update(key, values, version)
+            if not values:  # read, and somebody else comes in between
+                super().update(key, {"age": 1})
+            return row
+
+    ask = mounted(("people", ModelCollection(Plain(Busy(PEOPLE)), media=[JSON])))
+    tag = ask("POST", "/people/", body=ADA).headers["ETag"]
+    assert ask("PATCH", "/people/1", body={"data": {"a": 1}}, If_Match=tag).status_int == 412
+
+
 @given(st.recursive(st.none() | st.integers(), lambda x: st.dictionaries(st.text(), x)))
 def test_merging_a_patch_twice_is_merging_it_once(patch: Any) -> None:
     once = merge({"a": {"b": 1}}, patch)

@@ -166,10 +166,9 @@ def _again(store: Any, done: idempotency.Done, find: Callable[[Any, str], Any]) 
 
 
 def _found(store: Any, ids: Iterable[str | None], find: Callable[[Any, str], Any]) -> Iterator[Any]:
-    for id in ids:
+    for id in filter(None, ids):
         try:
-            if id is not None:
-                yield find(store, id)
+            yield find(store, id)
         except NotFoundError:
             continue  # somebody removed it since
 
