@@ -496,6 +496,15 @@ def test_the_limits_of_the_interpreter_are_no_errors_of_ours() -> None:
         decode(b"1" * 5000, max_digits=10_000)
     with pytest.raises(ParseError, match="too many levels"):
         decode(b"[" * 100_000, max_depth=1_000_000)
+    with pytest.raises(ParseError, match="too many digits"):
+        decode(b'{"a": 0e9999999999999999999999}')
+
+
+def test_a_name_that_is_there_twice_among_many_is_soon_found() -> None:
+    """A body of 1 MiB has room for this many names; comparing each with each takes minutes."""
+    names = ",".join(f'"{number}":1' for number in range(90_000))
+    with pytest.raises(ParseError, match="'89999' stands more than once"):
+        decode(f'{{{names},"89999":2}}'.encode())
 
 
 @given(st.binary() | st.text(st.characters(codec="utf-8")).map(str.encode))

@@ -33,6 +33,7 @@ No environ key is read or written here; `wsgikit.media.read_body()` does that.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -272,7 +273,8 @@ def _load(text: str, max_digits: int) -> Any:
         raise ParseError(f"Not JSON at {_place(text, error.pos)}: {error.msg}.") from error
     except ParseError:
         raise
-    except (ValueError, RecursionError) as error:  # the interpreter's own limits
+    # The limits of the interpreter, and of decimals: 0e99999999999999999999 is none.
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise ParseError("A number has too many digits, or the JSON too many levels.") from error
 
 
@@ -295,8 +297,7 @@ def _place(text: str, position: int) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _number)] = Counter(name for name, _ in pairs).most_common(1)
         raise ParseError(f"The name {twice[:50]!r} stands more than once in one object.")
     return value
 

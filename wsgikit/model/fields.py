@@ -496,7 +496,9 @@ def _array(field: Field, value: Any) -> list[Any]:
 
 
 def _other(field: Field, value: Any) -> Any:
-    if not isinstance(value, str | int | float | bytes):
+    if isinstance(value, str):
+        return _text(field, value)
+    if not isinstance(value, int | float | bytes):
         raise Unfit("type", f"Must be text or a number, not {_spell(value)}.")
     return _bound(field, value) if isinstance(value, int) else value
 
@@ -586,7 +588,7 @@ def read_json(text: str) -> Any:
             parse_float=_exact_float,
             object_pairs_hook=_unique_names,
         )
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise Unfit("type", "Must be JSON.") from error
 
 
