@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Integer, String, event
 
 from tests.library import Library, created, filled, ids, listed, refused, run
-from wsgikit.model import KIND_OPERATORS, Field, to_text
-from wsgikit.query import parse_query
+from wsgikit.model import KIND_OPERATORS, Field, describe_model, to_text
+from wsgikit.query import QueryError, parse_query
 from wsgikit.sql import TableModel, read_tables
 from wsgikit.sql.plans import MAX_PLANS
 
@@ -384,6 +384,11 @@ def test_types_of_one_database_are_compared_as_they_are_shown(
     assert ids(model, 'r__in="[1,5)",x') == [1]
     assert ids(model, "c=ab") == [1] == ids(model, "c=ab   ")
     assert ids(model, "c=abcdefgh") == []
+    for text in ("v=%00", "v__in=a,%00"):
+        with pytest.raises(QueryError, match="cannot be stored"):
+            model.list(parse_query(text))
+    parameters = {p["name"]: p["schema"] for p in describe_model(model)["parameters"]}
+    assert parameters["v"] == {"type": "string", "pattern": r"^[^\x00]*$"}
     run(
         mariadb_engine,
         "CREATE TABLE t (id INT PRIMARY KEY, s SET('a', 'b'), b BIT(4), g POINT, y YEAR)",

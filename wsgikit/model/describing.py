@@ -184,11 +184,11 @@ def _written(field: Field, operator: str) -> Schema:
     """Describe how a URL writes what is compared with a column."""
     if operator == "isnull":
         return {"type": "boolean"}
-    if operator in _PARTIAL:
+    if operator in _PARTIAL or field.kind == "other":
         return _NO_NUL if field.kind == "enum" or not field.nul else {"type": "string"}
     if field.kind in ("float", "decimal"):
         return {"type": "number"}
-    return {"type": "string"} if field.kind == "other" else plain_schema(_unlimited(field))
+    return plain_schema(_unlimited(field))
 
 
 def _unlimited(field: Field) -> Field:

@@ -258,7 +258,7 @@ _WRITE: Mapping[str, Callable[[Field], list[Schema]]] = {
     "enum": _enum,
     "json": _json,
     "array": lambda field: [_array(field, write_schema)],
-    "other": _fixed(type=["string", "number", "boolean"]),
+    "other": lambda field: [{**_text(field)[0], "type": ["string", "number", "boolean"]}],
 }
 
 _READ: Mapping[str, Callable[[Field], list[Schema]]] = {

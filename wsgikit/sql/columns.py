@@ -213,6 +213,10 @@ def _binary_limits(type_: Any, dialect: str) -> dict[str, Any]:
     return {"length": type_.length}
 
 
+def _other_limits(type_: Any, dialect: str) -> dict[str, Any]:
+    return {"nul": dialect != "postgresql"}
+
+
 def _array_limits(type_: Any, dialect: str) -> dict[str, Any]:
     if (type_.dimensions or 1) > 1:
         return {}
@@ -231,6 +235,7 @@ _LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
     "time": _time_limits,
     "binary": _binary_limits,
     "array": _array_limits,
+    "other": _other_limits,
 }
 
 
