@@ -176,6 +176,11 @@ def test_a_search_that_a_collection_cannot_do_is_left_out(site: Site) -> None:
     assert site("/?q=" + "%00")["results"] == []
 
 
+def test_more_words_than_a_list_takes_are_not_looked_for(site: Site) -> None:
+    assert site("/?q=" + "+".join(["land"] * 50))["results"] != []
+    assert site("/?q=" + "+".join(["land"] * 51))["results"] == []
+
+
 @pytest.mark.parametrize("query", ["q=%FF", "&".join("x=1" for _ in range(101))])
 def test_a_query_that_cannot_be_read_is_a_problem(site: Site, query: str) -> None:
     assert site.ask("GET", f"/?{query}", Accept=HTML_FIRST).status_int == 400

@@ -155,7 +155,12 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a client asks of a list."""
+    """What a client asks of a list.
+
+    Raises:
+        ValueError: If the limit is less than 1.
+        QueryError: If there are more than `MAX_WORDS` words to search for.
+    """
 
     #: Rows a page; `None` for the model's own page size.
     limit: int | None = None
@@ -179,6 +184,8 @@ class Query:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"a limit is at least 1, not {self.limit}")
+        if self.search and len(self.search.split(maxsplit=MAX_WORDS)) > MAX_WORDS:
+            raise QueryError("q", f"Has more than {MAX_WORDS} words.")
 
     @property
     def scope(self) -> str:
@@ -355,7 +362,7 @@ class _Parser:
             limit=None if whole else _limit(words.get("limit")),
             cursor=cursor,
             filter=And(tuple(self.filters.values())),
-            search=_search(words.get("q")),
+            search=_text("q", words.get("q")).strip(),
             sort=tuple(_sorts(_names("sort", words.get("sort")))),
             fields=_names("fields", words.get("fields")),
             embed=_names("embed", words.get("embed")),
@@ -446,13 +453,6 @@ def _text(name: str, value: Any) -> str:
         raise QueryError(name, f"Must be text, not {_short(value)}.")
     _require_unicode(name, value or "")
     return value or ""
-
-
-def _search(value: Any) -> str:
-    text = _text("q", value).strip()
-    if len(text.split(maxsplit=MAX_WORDS)) > MAX_WORDS:
-        raise QueryError("q", f"Has more than {MAX_WORDS} words.")
-    return text
 
 
 _WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)

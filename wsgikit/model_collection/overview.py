@@ -61,7 +61,9 @@ def look_for(seen: Seen, words: str) -> dict[str, Any] | None:
     try:
         with snapshot(model) as store:
             page = store.list(Query(limit=MAX_FOUND, search=words))
-    except (ModelError, QueryError):
+    except QueryError:
+        return None  # too many words, or a character that nothing has
+    except ModelError:
         logger.exception("%s cannot be searched", getattr(model, "name", model))
         return None
     if not page.data:
