@@ -672,3 +672,12 @@ def test_a_project_is_run(call: Call) -> None:
     answers, output = visit(call, "run", "--no-reload", requests=[("GET", "/fred/", b"")])
     assert answers == [(200, '{"message":"Hello World!"}')]
     assert output.startswith("Serving on http://127.0.0.1:")
+
+
+def test_a_reader_may_have_seen_enough() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "wsgikit", "commands"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -91,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads it has seen enough, as in "wsgikit help | head".  Python flushes once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, scaffold.ScaffoldError, server.ServerError) as error:
         print(f"wsgikit: {' '.join(str(error).split())}", file=sys.stderr)
         return MISTAKE
