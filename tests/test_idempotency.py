@@ -11,9 +11,11 @@ from webob import Request, Response
 
 from tests.cities import Client, mounted
 from wsgikit.media.json import JSON
+from wsgikit.model import Page, UnavailableError
 from wsgikit.model_collection import ModelCollection
 from wsgikit.model_collection.idempotency import FIELDS, Fingerprint, sweep
 from wsgikit.model_collection.writing import Records
+from wsgikit.query import Query
 from wsgikit.sql import TableModel
 from wsgikit.sql.records import idempotency_table
 
@@ -92,15 +94,31 @@ def test_old_records_are_removed(engine: sa.Engine, tables: sa.MetaData) -> None
     assert records.retrieve("new")
 
 
-def test_a_backlog_of_old_records_does_not_hold_up_anybody(
+def test_a_backlog_of_old_records_is_removed_bit_by_bit(
     engine: sa.Engine, tables: sa.MetaData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsgikit.model_collection.idempotency.SWEEP", 1)
     records = TableModel(tables.tables["idempotency_keys"], engine)
     for key in "ab":
         records.create({"key": key, "fingerprint": "", "created": datetime(2020, 1, 1)})
-    sweep(records)
-    assert records.retrieve("a")
+    for left in (1, 0, 0):
+        sweep(records)
+        assert len(records.list(Query()).data) == left
+
+
+def test_housekeeping_that_fails_does_not_make_an_error_of_what_is_done(
+    engine: sa.Engine, tables: sa.MetaData, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Busy(TableModel):
+        def list(self, query: Query) -> Page:
+            raise UnavailableError("The database is busy; nothing was changed.")
+
+    records = Busy(tables.tables["idempotency_keys"], engine)
+    orders = TableModel(tables.tables["orders"], engine)
+    ask = mounted(("orders", ModelCollection(orders, media=[JSON], idempotency=records)))
+    made = ask("POST", "/orders/", body={"item": "tea"}, Idempotency_Key="1")
+    assert made.status_int == 201
+    assert "cannot be removed now" in caplog.text
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_members() -> None:

@@ -19,8 +19,8 @@ Source: draft-ietf-httpapi-idempotency-key-header-07.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,6 @@ from webob import Request, exc
 from wsgikit.model import (
     ConflictError,
     Field,
-    LimitError,
     ModelError,
     NotFoundError,
     RetryError,
@@ -54,6 +53,8 @@ SWEEP = 1000
 
 #: Characters of a key.
 MAX_KEY = 255
+
+logger = logging.getLogger("wsgikit")
 
 
 class KeyReuseError(ModelError):
@@ -156,8 +157,17 @@ def replay(record: Mapping[str, Any], fingerprint: Fingerprint) -> Done:
 
 
 def sweep(records: Any) -> None:
-    """Remove some records that are too old to matter."""
+    """Remove some records that are too old to matter.
+
+    What the request did is done by now; that the store is busy must not make an error of it.
+    """
     before = (datetime.now(UTC) - LIFETIME).replace(tzinfo=None, microsecond=0)
     old = Comparison("created", "lt", (before,), "created", texts=False)
-    with suppress(LimitError):  # a backlog is for the database's own housekeeping
-        records.delete_where(Query(filter=old), SWEEP)
+    try:
+        found = records.list(Query(limit=SWEEP, filter=old, fields=("key",))).data
+        keys = tuple(row["key"] for row in found)
+        if keys:
+            these = Comparison("key", "in", keys, "key", texts=False)
+            records.delete_where(Query(filter=these), len(keys))
+    except ModelError:
+        logger.exception("old records of idempotent requests cannot be removed now")
