@@ -279,6 +279,7 @@ TOLD_TO_PROGRAMS = {
     'A query is a JSON object, such as {"age__gte": 18}.',
     "A write of many rows takes a filter, q and limit=all only.",
     "An object is merged into one row at a time.",
+    "At most {} chosen rows are exported at once.",
     "Belongs in the URL.",
     "Give a filter; or limit=all, if all rows are meant.",
     "Give {} once, as text.",

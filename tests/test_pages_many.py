@@ -646,6 +646,7 @@ def test_a_format_that_has_pages_exports_one(model: Any) -> None:
         ({"id": "1", "format": "xml"}, 400),
         ({"id": "99", "format": "csv"}, 404),
         ({"format": "csv"}, 400),
+        ({"id": " ".join(map(str, range(selecting.MAX_ROWS + 1))), "format": "csv"}, 400),
     ],
 )
 def test_an_export_that_cannot_be_is_refused(pages: Pages, form: Any, status: int) -> None:

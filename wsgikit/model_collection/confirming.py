@@ -23,6 +23,7 @@ from wsgikit.model_collection import browsing, flashes, links, pages
 from wsgikit.model_collection.relations import Relations, snapshot
 from wsgikit.model_collection.selecting import (
     ACTIONS,
+    MAX_ROWS,
     MAX_SHOWN,
     ChangedError,
     Order,
@@ -223,6 +224,9 @@ def _export(app: "ModelCollection", request: Request, model: Any, order: Order) 
         limit = "all" if offer.format in links.WHOLE else state.get("limit")
         url = state.url(format=offer.format, limit=limit, count=None)
         return exc.HTTPSeeOther(location=url)
+    if len(order.ids) > MAX_ROWS:
+        # They are read one by one.
+        raise exc.HTTPBadRequest(f"At most {MAX_ROWS} chosen rows are exported at once.")
     with snapshot(model) as store:
         key = links.key_fields(model)
         rows = [store.retrieve(decode_key(id, key)) for id in order.ids]
