@@ -807,11 +807,11 @@ def test_a_page_reads_each_referenced_table_once(engine: sa.Engine, rows: int) -
     pages = Pages().mount(*tables)
     with statements(engine) as found:
         context = pages("/things/?sort=-name&one=1&two__gte=1")
-    # The rows, their number, and one for each of three referenced tables.
-    assert len(found) == 5, found
+    # The rows, which are all there are, and one for each of three referenced tables.
+    assert len(found) == 4, found
     with statements(engine) as found:
         context = pages("/things/")
-    assert len(found) == 5
+    assert len(found) == 5  # and the number of the rows
     fields = {field.name: field for field in context["meta"]}
     assert len(context["data"]) == 50
     assert context["label_of"](fields["two"], rows) == f"No. {rows}"

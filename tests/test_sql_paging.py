@@ -643,6 +643,25 @@ def test_a_page_is_few_statements_and_one_row_more(engine: sa.Engine, number: in
             assert found[1] <= 5 + besides, text
 
 
+@pytest.mark.parametrize("count", ["1", "exact"])
+def test_what_is_on_one_page_is_not_counted_again(engine: sa.Engine, count: str) -> None:
+    table = numbered(engine, Column("n", Integer))
+    insert(engine, table, [{"id": n, "n": n} for n in range(1, 6)])
+    model = TableModel(table, engine)
+    traffic = Traffic(engine)
+    begin = 1
+    for text, number, statements in (
+        ("limit=5", 5, 1),
+        ("limit=9&sort=-n&n__gte=3", 3, 1),
+        ("limit=9&n=7", 0, 1),
+        ("limit=4", 5, 2),
+    ):
+        pages: list[Any] = []
+        found = traffic.of(lambda t=text, p=pages: p.append(listed(model, f"{t}&count={count}")))
+        assert (pages[0].count, pages[0].count_exact) == (number, True)
+        assert found[0] <= statements + begin
+
+
 @pytest.mark.parametrize("sort", ["", "name", "-name,size"])
 def test_texts_that_a_collation_takes_for_equal_are_paged_apart(
     mariadb_engine: sa.Engine, sort: str

@@ -254,8 +254,8 @@ class TableModel:
     def list(self, query: Query) -> Page:
         """See `wsgikit.model.Model.list`.
 
-        One statement that gives at most limit + 1 rows; one more for a count, and one for each
-        foreign key that is embedded.
+        One statement that gives at most limit + 1 rows; one more for a count, unless the page is
+        all there is, and one for each foreign key that is embedded.
         """
         lists = self._prepared.lists
         request = lists.request(query, self)

@@ -3,8 +3,8 @@
     request = statements.lists.request(query, model)
     page = statements.lists.page(connection, request)
 
-A page is one statement that gives one row more than the page has, one more for a count, and one
-for each foreign key whose rows are embedded.
+A page is one statement that gives one row more than the page has, one more for a count (unless
+the page is all there is), and one for each foreign key whose rows are embedded.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -187,14 +187,20 @@ class Lists:
         return Page(rows, last if len(found) > limit else None, before if first else None)
 
     def _counted(self, connection: sa.Connection, request: Request, page: Page) -> Page:
+        if request.cursor is None and page.next is None:  # these are all: no need to scan again
+            number = len(page.data)
+        else:
+            number = self._count(connection, request)
+        bound = number if request.count == "exact" else COUNT_BOUND
+        return replace(page, count=min(number, bound), count_exact=number <= bound)
+
+    def _count(self, connection: sa.Connection, request: Request) -> int:
         shape = ListShape(request.count, (), request.shape.filter, ())
         parameters = {
             name: value for name, value in request.parameters.items() if name.startswith("filter_")
         }
         _plan, found = self._fetch(connection, shape, parameters)
-        [number] = found[0][0]
-        bound = number if request.count == "exact" else COUNT_BOUND
-        return replace(page, count=min(number, bound), count_exact=number <= bound)
+        return int(found[0][0][0])
 
     def glance(self, connection: sa.Connection, request: Request) -> tuple[Sequence[Row], bool]:
         """Read the rows of the filter, and all rows if these are no more than the limit."""
