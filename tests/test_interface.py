@@ -22,6 +22,7 @@ from wsgikit.media.html import BUILT_IN, HTML
 from wsgikit.media.json import JSON
 from wsgikit.model import Field, MemoryModel
 from wsgikit.model_collection import ModelCollection
+from wsgikit.sql import TableModel
 
 FIELDS = (
     Field("id", "integer", required=False, has_default=True),
@@ -131,6 +132,83 @@ def test_what_is_no_file_cannot_be_had(path: str, status: int, photos: Dispatche
 def test_a_query_of_a_file_is_utf_8(photos: Dispatcher) -> None:
     request = Request.blank("/photos/1;file", environ={"QUERY_STRING": "field=\xff"})
     assert ask(photos, request).status_int == 400
+
+
+def test_a_column_without_a_name_may_hold_files() -> None:
+    model = MemoryModel([Field("id", "integer"), Field("", "binary")])
+    model.create({"id": 1, "": b"x"})
+    app = Dispatcher()
+    app.add("/odd/[{id:key}][;{noun}]", ModelCollection(model, media=[HTML(), JSON]))
+    assert 'href="/odd/1;file?field="' in get(app, "/odd/1").text
+    assert get(app, "/odd/1;file?field=").body == b"x"
+
+
+def test_a_file_is_asked_about_and_had_in_parts(photos: Dispatcher) -> None:
+    path = "/photos/1;file?field=a+photo"
+    head = ask(photos, Request.blank(path, method="HEAD"))
+    assert (head.body, head.content_length) == (b"", len(awkward.PIXEL))
+    assert head.headers["Accept-Ranges"] == "bytes"
+    parts = {
+        "bytes=0-3": (206, awkward.PIXEL[:4], "bytes 0-3/70"),
+        "bytes=-5": (206, awkward.PIXEL[-5:], "bytes 65-69/70"),
+        # Of several parts, all is as good an answer.
+        "bytes=0-3,8-9": (200, awkward.PIXEL, None),
+    }
+    for asked, (status, body, place) in parts.items():
+        part = ask(photos, Request.blank(path, headers={"Range": asked}))
+        assert (part.status_int, part.body, part.headers.get("Content-Range")) == (
+            *(status, body, place),
+        )
+    assert ask(photos, Request.blank(path, headers={"Range": "bytes=70-"})).status_int == 416
+
+
+def test_a_file_runs_nothing_whoever_opens_it(photos: Dispatcher) -> None:
+    file = get(photos, "/photos/2;file?field=a+photo")
+    assert file.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+    assert file.headers["Content-Disposition"].startswith("attachment; ")
+
+
+def test_a_policy_is_for_files_as_well(tmp_path: Path) -> None:
+    metadata = sa.MetaData()
+    people = sa.Table(
+        "people",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("photo", sa.LargeBinary),
+        sa.Column("secret", sa.LargeBinary),
+    )
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'people.db'}")
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        rows = [{"id": n, "photo": awkward.PIXEL, "secret": b"x"} for n in (1, 2)]
+        connection.execute(sa.insert(people), rows)
+
+    def policy(request: Request, model: Any) -> Any:
+        return model.restrict(rows=people.c.id == 1, hidden=["secret"], read_only=True)
+
+    app = Dispatcher()
+    collection = ModelCollection(TableModel(people, engine), media=[HTML(), JSON], policy=policy)
+    app.add("/people/[{id:key}][;{noun}]", collection)
+    assert 'href="/people/1;file?field=photo"' in get(app, "/people/").text
+    photo = get(app, "/people/1;file?field=photo")
+    assert (photo.body, photo.headers["Cache-Control"]) == (awkward.PIXEL, "private, no-store")
+    assert get(app, "/people/2;file?field=photo").status_int == 404
+    refused = get(app, "/people/1;file?field=secret")
+    assert refused.status_int == 400
+    assert "secret" not in refused.text
+
+
+def test_a_nested_collection_has_files_of_its_rows_alone() -> None:
+    fields = (Field("post", "integer"), Field("id", "integer"), Field("photo", "binary"))
+    model = MemoryModel(fields, key="id")
+    model.create({"post": 1, "id": 7, "photo": b"x"})
+    app = Dispatcher()
+    collection = ModelCollection(model, media=[HTML(), JSON], within={"post": "post"})
+    app.add("/posts/{post:int}/photos/[{id:key}][;{noun}]", collection)
+    assert 'href="/posts/1/photos/7;file?field=photo"' in get(app, "/posts/1/photos/7").text
+    assert get(app, "/posts/1/photos/7;file?field=photo").body == b"x"
+    assert get(app, "/posts/2/photos/7;file?field=photo").status_int == 404
 
 
 def test_a_collection_without_files_has_no_address_for_them(people: Dispatcher) -> None:

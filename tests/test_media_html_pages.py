@@ -12,8 +12,9 @@ from genshi.template import TemplateNotFound, TemplateSyntaxError
 from webob import Request
 
 from tests.test_media_html import NAMES, Element, ask, describe, form, raw, sent, write
+from wsgikit.media import picture_type
 from wsgikit.media.html import HTMLRenderer, control
-from wsgikit.media.html.values import MAX_PICTURE, MAX_THUMBNAIL, Values, picture_type, plain
+from wsgikit.media.html.values import MAX_PICTURE, MAX_THUMBNAIL, Values, plain
 from wsgikit.model import Field, Reference
 from wsgikit.model_collection.wording import Wording
 

@@ -69,7 +69,7 @@ from wsgikit.media.kinds import (
 from wsgikit.media.negotiation import MAX_FIELDS, negotiate
 from wsgikit.media.problems import problem
 from wsgikit.media.rows import columns_of, deliver, page_of, rows_of, title_of
-from wsgikit.media.values import json_text, to_text
+from wsgikit.media.values import json_text, picture_type, to_text
 
 __all__ = [
     "ACCEPT_HEADERS",
@@ -102,6 +102,7 @@ __all__ = [
     "page_of",
     "parse_body",
     "parse_content_type",
+    "picture_type",
     "problem",
     "read_body",
     "respond",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from webob import Request, Response, exc
 
+from wsgikit.media import picture_type
 from wsgikit.model_collection import links
 from wsgikit.model_collection.preconditions import make_tag
 from wsgikit.query import QueryError
@@ -17,13 +18,6 @@ from wsgikit.query import QueryError
 if TYPE_CHECKING:
     from wsgikit.model_collection import ModelCollection
 
-#: How files begin, their media types, and how their names end.
-KINDS = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png", ".png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg", ".jpg"),
-    (re.compile(rb"GIF8[79]a"), "image/gif", ".gif"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", ".webp"),
-)
 _ODD = re.compile(r"[^A-Za-z0-9._~-]+")
 
 
@@ -45,14 +39,19 @@ def answer(app: "ModelCollection", request: Request, model: Any, id: str) -> Res
     if not isinstance(data, bytes | bytearray | memoryview):
         raise exc.HTTPNotFound("There is no file.")
     body = bytes(data)
-    kind, ending = kind_of(body)
+    picture = picture_type(body)
+    ending = ".bin" if picture is None else "." + picture.removeprefix("image/")
     filename = _ODD.sub("_", f"{app.title}-{id}-{name}")[:100] + ending
+    if "," in request.headers.get("Range", ""):
+        # RFC 9110 14.2: a server may ignore it. WebOb would answer the first of the parts.
+        del request.headers["Range"]
     lines = [
-        ("Content-Type", kind),
+        ("Content-Type", picture or "application/octet-stream"),
         ("Content-Length", str(len(body))),
         ("Content-Disposition", f'attachment; filename="{filename}"'),
         ("Content-Security-Policy", "default-src 'none'; sandbox"),
         ("X-Content-Type-Options", "nosniff"),
+        ("Accept-Ranges", "bytes"),
         ("ETag", make_tag("", body)),
     ]
     return Response(headerlist=lines, app_iter=[body], conditional_response=True)
@@ -60,17 +59,9 @@ def answer(app: "ModelCollection", request: Request, model: Any, id: str) -> Res
 
 def _wanted(request: Request, names: Sequence[str]) -> str:
     try:
-        pairs = links.parameters(request)
+        pairs = links.all_parameters(request)
     except UnicodeError as error:
         raise QueryError("", "The query string is not UTF-8.") from error
     if len(pairs) != 1 or pairs[0][0] != "field" or pairs[0][1] not in names:
         raise QueryError("field", f"Must be one of {', '.join(names)}.")
     return pairs[0][1]
-
-
-def kind_of(data: bytes) -> tuple[str, str]:
-    """Give the media type of a file by how it begins, and how its name ends."""
-    for form, kind, ending in KINDS:
-        if form.match(data):
-            return kind, ending
-    return "application/octet-stream", ".bin"

@@ -89,11 +89,16 @@ def reference_url(request: Request, field: Field, value: Any) -> str | None:
     return None if id is None else named_url(request, field.references.model, id=id)
 
 
-def parameters(request: Request) -> Sequence[tuple[str, str]]:
-    """Give the parameters of a request that say something, in their order."""
+def all_parameters(request: Request) -> Sequence[tuple[str, str]]:
+    """Give the parameters of a request, in their order."""
     # PEP 3333: bytes that were not percent-encoded arrive as if they were Latin-1.
     text = str(request.query_string).encode("latin-1").decode("utf-8")
-    pairs = parse_qsl(text, keep_blank_values=True)
+    return parse_qsl(text, keep_blank_values=True)
+
+
+def parameters(request: Request) -> Sequence[tuple[str, str]]:
+    """Give the parameters of a request that say something, in their order."""
+    pairs = all_parameters(request)
     # An empty value is no filter, unless the operator is spelled out.
     return [(name, value) for name, value in pairs if value or name.endswith(("__eq", "__ne"))]
 

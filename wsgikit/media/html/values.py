@@ -13,6 +13,7 @@ from typing import Any
 
 from genshi.core import Markup
 
+from wsgikit.media import picture_type
 from wsgikit.media.html.languages import N_, Language
 from wsgikit.media.html.serializing import element, is_safe
 
@@ -27,12 +28,6 @@ _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f<>\"]+", re.IGNORECASE
 _MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 _BYTES = (bytes, bytearray, memoryview)
-_PICTURES = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"GIF8[79]a"), "image/gif"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
-)
 
 #: Style classes by kind: "num" aligns right, "short" never wraps.
 CLASSES = {
@@ -152,11 +147,6 @@ def _source(data: bytes, href: str | None, limit: int) -> str | None:
     if len(data) <= (MAX_THUMBNAIL if limit else MAX_PICTURE):
         return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
     return None if limit else href
-
-
-def picture_type(data: bytes) -> str | None:
-    """Give the media type of a picture that runs no code, by how it begins."""
-    return next((name for form, name in _PICTURES if form.match(data)), None)
 
 
 def _line(text: str, limit: int) -> Markup:
