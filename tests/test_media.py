@@ -310,6 +310,30 @@ def test_an_unreadable_query_is_400(query: str, sentence: str) -> None:
     assert sentence in response.text
 
 
+@pytest.mark.parametrize(
+    ("method", "sent", "accept", "expected"),
+    [
+        ("POST", "application/json", None, "application/json"),
+        ("POST", "application/json", "*/*", "application/json"),
+        ("PATCH", "Application/JSON; charset=utf-8", "*/*", "application/json"),
+        ("POST", "application/json", "text/html, application/json", "application/json"),
+        ("POST", "application/json", "text/html, */*", "text/html"),
+        ("POST", "application/json", "application/json;q=0.1, */*", "text/html"),
+        ("POST", "text/plain", "*/*", "text/html"),
+        ("POST", "application/jsonp", "*/*", "text/html"),
+        ("GET", "application/json", "*/*", "text/html"),
+        ("HEAD", "application/json", "*/*", "text/html"),
+    ],
+)
+def test_who_sends_json_and_takes_anything_gets_json(
+    method: str, sent: str, accept: str | None, expected: str
+) -> None:
+    """As curl and most libraries do."""
+    headers = {"Content-Type": sent, **({} if accept is None else {"Accept": accept})}
+    request = Request.blank("/", method=method, headers=headers)
+    assert negotiate(request, [HTML, JSON]).name == expected
+
+
 def test_media_types_without_a_renderer_are_not_offered() -> None:
     request = Request.blank("/")
     assert negotiate(request, [TEXT, HTML]) is HTML

@@ -1,7 +1,7 @@
 """Which media type answers: by `?format=`, else by `Accept`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -14,6 +14,7 @@ from wsgikit.media.kinds import TOKEN, Media, MediaType, media_types
 #: Parameters of a query string, and fields of a form. What Django allows, too.
 MAX_FIELDS = 1000
 
+_JSON = "application/json"
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: All that is sent is UTF-8, so a media range that asks for that asks for nothing.
 _UTF_8 = re.compile(r';[ \t]*charset="?utf-?8"?(?=[ \t]*(?:[,;]|\Z))', re.IGNORECASE)
@@ -24,6 +25,8 @@ _MEDIA_PARAMETER = re.compile(
 
 def negotiate(request: Request, media: Media) -> MediaType:
     """Choose the media type to answer with: by `?format=`, else by `Accept`.
+
+    Of those that are wanted alike, it is JSON for a body of JSON, else the first.
 
     Raises:
         HTTPBadRequest: The query string cannot be read, or has several `format`.
@@ -36,10 +39,18 @@ def negotiate(request: Request, media: Media) -> MediaType:
     wanted = format_of(request)
     if wanted:
         return _by_format(wanted, offers)
-    name = choose(request.environ.get("HTTP_ACCEPT", ""), tuple(offers))
+    name = choose(request.environ.get("HTTP_ACCEPT", ""), _preferred(offers, request))
     if name is None:
         raise HTTPNotAcceptable(f"None of the wanted media types is here: {', '.join(offers)}.")
     return offers[name]
+
+
+def _preferred(names: Iterable[str], request: Request) -> tuple[str, ...]:
+    """Put JSON first for who sent it: most programs that do so do not say that they want it."""
+    sent = (request.environ.get("CONTENT_TYPE") or "").partition(";")[0].strip(" \t").lower()
+    if sent != _JSON or request.method in ("GET", "HEAD"):
+        return tuple(names)
+    return tuple(sorted(names, key=lambda name: name != _JSON))
 
 
 def _by_format(wanted: str, offers: Mapping[str, MediaType]) -> MediaType:
