@@ -405,6 +405,13 @@ def test_numbers_are_aligned_and_texts_know_their_direction() -> None:
     assert [cell["dir"] for cell in cells if cell["class"] is None] == ["auto"] * 3
 
 
+def test_names_of_other_rows_are_aligned_as_texts_are() -> None:
+    of = Field("of", "integer", references=Reference("orders", "id"))
+    page = ask("list", describe(meta=[of], data=[{"of": 7}], primary=None))
+    for found in (page.one("th"), page.one("td")):
+        assert (found["class"], found["dir"]) == (None, "auto")
+
+
 # -- items, home, problems ---------------------------------------------------------------------
 
 

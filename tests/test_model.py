@@ -22,6 +22,7 @@ from wsgikit.model import (
     LimitError,
     MemoryModel,
     NotFoundError,
+    Reference,
     RetryError,
     Row,
     StoreError,
@@ -734,6 +735,8 @@ def test_the_first_text_is_the_label_and_all_texts_are_searched() -> None:
     )
     assert model.label == "a"
     assert model.search == ("code", "a", "b")
+    country = Field("country", references=Reference("countries", "code"))
+    assert MemoryModel([Field("id", "integer"), country, Field("city")]).label == "city"
     model = MemoryModel(PEOPLE, label="id", search=())
     assert (model.label, model.search) == ("id", ())
     assert MemoryModel([Field("id", "integer")]).label is None

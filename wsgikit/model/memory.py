@@ -58,8 +58,8 @@ class MemoryModel:
         fields: The fields.  A key of one integer field that is not required counts up.
         key: The names of the key fields.
         name: What links and titles call it.
-        label: The field that stands for a row in titles; by default the first text outside of
-            the key.
+        label: The field that stands for a row in titles; by default the first text that is no
+            key, of its own rows or of others.
         search: The fields that ``q`` searches; all texts by default.
         references: The models of the rows that foreign keys point to, by field name.  They may
             be added later (``people.references["boss"] = people``).  Nothing checks that such
@@ -89,7 +89,9 @@ class MemoryModel:
         self.key = (key,) if isinstance(key, str) else tuple(key)
         self.name = name
         texts = [f.name for f in self.fields if f.kind == "text"]
-        self.label = label or next((n for n in texts if n not in self.key), None)
+        # A foreign key names another row.
+        keys = {*self.key, *(f.name for f in self.fields if f.references)}
+        self.label = label or next((n for n in texts if n not in keys), None)
         self.search = tuple(texts if search is None else search)
         self.references = dict(references or {})
         self.page_size = page_size
@@ -120,6 +122,13 @@ class MemoryModel:
     def follow(self, name: str) -> Any:
         """Give the model of the rows that a foreign key points to; `None` if there is none."""
         return self.references.get(name)
+
+    def refer(self, references: Mapping[str, Any]) -> "MemoryModel":
+        """See `Model`."""
+        referring = copy(self)
+        met = {name: _met(self.references.get(name), other) for name, other in references.items()}
+        referring.references = {**self.references, **met}
+        return referring
 
     def restrict(self, values: Values) -> "MemoryModel":
         """Give the model of those of these rows that have some values.
@@ -407,6 +416,12 @@ class _Transaction:
     def undo_all(self) -> None:
         while self.undo:
             self.undo.pop()()
+
+
+def _met(own: Any, other: Any) -> Any:
+    """Leave out of a model what is left out of another, which it is to stand for."""
+    both = isinstance(own, MemoryModel) and isinstance(other, MemoryModel)
+    return other.restrict(dict(own._fixed)) if both and own._fixed else other
 
 
 def _restore(rows: dict[Key, Row], key: Key, row: Row | None) -> None:

@@ -31,6 +31,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
+from operator import is_not
 from types import MappingProxyType
 from typing import Any
 
@@ -75,6 +76,9 @@ __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
 #: Columns that are searched, unless a model says which.
 SEARCHED = 10
 
+#: Copies of a model that lead to others, by the foreign keys that do.
+MAX_REFERRING = 100
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -98,7 +102,7 @@ class TableModel:
         writable: The columns that clients may set; all readable ones by default.
             Computed columns and the version column never are.
         label: The column that stands for a row in titles; by default the first text
-            column outside the key.
+            column that is no key, of its own rows or of others.
         version: An integer column that counts the changes of a row.  Without one, a
             row's version is a digest of its readable values.
         search: The columns that ``q`` searches; by default the first ten of text.
@@ -151,6 +155,7 @@ class TableModel:
         self.name = str(self.table.name)
         self._dialect = engine.dialect.name
         self._followed: dict[str, TableModel | None] = {}
+        self._referring: dict[tuple[str, ...], tuple[Sequence[Any], TableModel]] = {}
         self._source = Source(engine, Limits(statement_timeout, lock_timeout, max_streams))
         self.key = tuple(str(column.key) for column in self.table.primary_key.columns)
         self.read_only: bool | str = read_only or (False if self.key else "It has no primary key.")
@@ -244,7 +249,7 @@ class TableModel:
     def _changed(self, **changes: Any) -> "TableModel":
         """Give a copy of the model that has its own statements."""
         copy = TableModel.__new__(type(self))
-        copy.__dict__.update(vars(self), _followed={})
+        copy.__dict__.update(vars(self), _followed={}, _referring={})
         copy._prepared = replace(self._prepared, reference=copy._reference, **changes)
         return copy
 
@@ -351,6 +356,21 @@ class TableModel:
         target = TableModel(found.table, self.engine)
         target._source = self._source
         return target if target.key else None
+
+    def refer(self, references: Mapping[str, Any]) -> "TableModel":
+        """See `wsgikit.model.Model`; the same models give the same one again.
+
+        A model of another table than the foreign key's is not followed.
+        """
+        names, targets = tuple(references), [*references.values()]
+        known, copy = self._referring.get(names, ((), self))
+        if len(known) != len(targets) or any(map(is_not, known, targets)):
+            copy = self._changed()
+            met = {name: _met(self.follow(name), target) for name, target in references.items()}
+            copy._references = {**self._references, **met}
+            if len(self._referring) < MAX_REFERRING or names in self._referring:
+                self._referring[names] = targets, copy
+        return copy
 
     def _reference(self, name: str) -> Statements:
         target = self.follow(name)
@@ -610,8 +630,9 @@ class TableModel:
                 raise ValueError(f"{self.name} has no column {name!r}; it has {columns}")
 
     def _first_text(self) -> str | None:
-        texts = (f.name for f in self.fields if f.kind == "text" and f.name not in self.key)
-        return next(texts, None)
+        # A foreign key names another row.
+        able = (f for f in self.fields if f.kind == "text" and not f.references)
+        return next((f.name for f in able if f.name not in self.key), None)
 
     # -- errors ------------------------------------------------------------------------------
 
@@ -641,6 +662,21 @@ def _require_one(result: sa.CursorResult[Any], row: Row) -> None:
         raise VersionError(row)
     if result.rowcount > 1:
         raise StoreError("The key is not unique in the database; nothing was changed.")
+
+
+def _met(own: "TableModel | None", other: Any) -> "TableModel | None":
+    """Leave out of a model what is left out of another of its table, which it is to stand for."""
+    if own is None or not isinstance(other, TableModel) or other.key != own.key:
+        return None
+    if other.engine.pool is not own.engine.pool or other.table.fullname != own.table.fullname:
+        return None
+    names, rows = own._prepared.by_name, own._prepared.rows
+    hidden = [name for name in other._prepared.by_name if name not in names]
+    named = {n: m for n, m in own._references.items() if n not in other._references}
+    if rows is None and not hidden and not named:
+        return other
+    # A condition of one table says nothing of another's columns.
+    return other.restrict(rows, hidden, references=named) if other.table is own.table else None
 
 
 def _narrowed(model: "TableModel | None", narrowings: Sequence[Narrowing]) -> "TableModel | None":

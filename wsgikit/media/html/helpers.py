@@ -240,7 +240,7 @@ class Helpers:
         return cells
 
     def _cell(self, field: Any, is_linked: bool) -> tuple[str, str, Callable[[Any], Any]]:
-        style, tag = CLASSES.get(field.kind), "th" if is_linked else "td"
+        style, tag = self.kind_of(field), "th" if is_linked else "td"
         attributes = [("class", style)] if style else [("dir", "auto")]
         if is_linked:
             attributes.append(("scope", "row"))
@@ -277,8 +277,8 @@ class Helpers:
 
     def kind_of(self, field: Any) -> str | None:
         """Give the style class of a field: "num" aligns right, "short" never wraps."""
-        found: str | None = CLASSES.get(field.kind)
-        return found
+        # A foreign key is shown by a name, whatever it is made of.
+        return None if field.references else CLASSES.get(field.kind)
 
     def name_of(self, row: Mapping[str, Any] | None) -> str:
         """Name a row for people: by its label, else by its key."""
@@ -352,7 +352,8 @@ class Helpers:
 
     def mistakes(self) -> Iterator[tuple[Any, str]]:
         """Give each message of a form, with its field if the form shows that."""
-        fields = {field.name: field for field in self._context["meta"] if field.writable}
+        asked = [self.told.field] if self.told.field else self._context["meta"]
+        fields = {field.name: field for field in asked if field.writable}
         for name, messages in self._context["errors"].items():
             for message in map(self.say, messages):
                 shown = message if not name or name in fields else f"{name}: {message}"
