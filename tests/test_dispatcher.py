@@ -1,6 +1,7 @@
 """Dispatching: each test sends a request through an app wrapped in the WSGI validator."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -366,6 +367,25 @@ def test_programs_get_problems_as_json(accept: str, is_json: bool) -> None:
         assert response.json["title"] == "Method Not Allowed"
         assert response.json["status"] == 405
         assert response.json.keys() == {"type", "title", "status", "detail"}
+        assert response.json["detail"] == "That method is not for this URL."
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "said"),
+    [
+        ("/b", "GET", ("404 Not Found", "There is nothing at this address.")),
+        ("/a", "POST", ("405 Method Not Allowed", "That method is not for this URL.")),
+        ("/\xff", "GET", ("400 Bad Request", "The path is not UTF-8.")),
+    ],
+)
+def test_people_get_a_page_that_says_it_once(path: str, method: str, said: tuple[str, str]) -> None:
+    app = Dispatcher()
+    app.add("/a", GET=echo)
+    environ = {"PATH_INFO": path}
+    response = send(app, "/", method, accept="text/html", environ=environ)
+    assert response.text.startswith("<!DOCTYPE html>")
+    assert re.findall("<(?:title|h1|p)>(.*)</", response.text) == [said[0], *said]
+    assert response.headers["Vary"] == "Accept"
 
 
 @pytest.mark.parametrize("path", [b"/\xff", b"/caf\xe9", b"/\xed\xa0\x80", b"/\xc0\xaf"])

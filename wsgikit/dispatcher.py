@@ -56,6 +56,7 @@ is wrapped in anything else stays closed: who may look behind a login is for tha
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from html import escape
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote_to_bytes
@@ -288,7 +289,8 @@ class Dispatcher:
             headers = {"Allow": ", ".join(sorted(methods))}
             if environ["REQUEST_METHOD"] == "OPTIONS":
                 return exc.HTTPNoContent(headers=headers)
-            return _problem(exc.HTTPMethodNotAllowed(headers=headers))
+            detail = "That method is not for this URL."
+            return _problem(exc.HTTPMethodNotAllowed(detail, headers=headers))
         if self._redirect_slashes:
             other = path[:-1] if path.endswith("/") else f"{path}/"
             url = _quoted(environ.get("SCRIPT_NAME", "")) + quote(other, safe=_PATH)
@@ -599,9 +601,11 @@ def _problem(error: exc.WSGIHTTPException) -> WSGIApplication:
     """Return the error as a page, or as RFC 9457 has it for clients that prefer JSON."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        response = _as_json(error) if _prefers_json(environ.get("HTTP_ACCEPT", "")) else error
-        response.headers["Vary"] = "Accept"
-        return response(environ, start_response)
+        write = _as_json if _prefers_json(environ.get("HTTP_ACCEPT", "")) else _as_page
+        kind, text = write(error)
+        headers = [(name, value) for name, value in error.headerlist if name == "Allow"]
+        headers += [("Content-Type", kind), ("Vary", "Accept")]
+        return Response(text.encode(), error.status, headers)(environ, start_response)
 
     return answer
 
@@ -615,14 +619,34 @@ def _prefers_json(accept: str) -> bool:
     return bool(wanted) and wanted[0][0] != "text/html"
 
 
-def _as_json(error: exc.WSGIHTTPException) -> Response:
+def _as_json(error: exc.WSGIHTTPException) -> tuple[str, str]:
     problem = {
         "type": "about:blank",
         "title": error.title,
         "status": error.code,
-        "detail": error.detail or error.explanation,
+        "detail": error.detail,
     }
-    headers = [(name, value) for name, value in error.headers.items() if name == "Allow"]
-    response = Response(json.dumps(problem).encode(), error.status, headers)
-    response.headers["Content-Type"] = "application/problem+json"
-    return response
+    return "application/problem+json", json.dumps(problem)
+
+
+def _as_page(error: exc.WSGIHTTPException) -> tuple[str, str]:
+    page = _PAGE.format(status=escape(error.status), detail=escape(error.detail))
+    return "text/html; charset=utf-8", page
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{status}</title>
+</head>
+<body>
+<main>
+<h1>{status}</h1>
+<p>{detail}</p>
+</main>
+</body>
+</html>
+"""
