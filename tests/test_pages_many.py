@@ -246,10 +246,10 @@ def test_a_change_without_a_value_is_refused(pages: Pages, model: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "form", "status"),
     [
-        ("", {"action": "delete"}, 400),
-        ("", {"action": "delete", "id": ""}, 400),
-        ("", {"action": "delete", "id": "  "}, 400),
-        ("", {"action": "delete", "all": ""}, 400),
+        ("", {"action": "delete"}, 303),
+        ("", {"action": "delete", "id": ""}, 303),
+        ("", {"action": "delete", "id": "  "}, 303),
+        ("", {"action": "delete", "all": ""}, 303),
         ("", {"action": "delete", "all": "yes", "id": "1"}, 400),
         ("", {"action": "delete", "all": ["1", "1"]}, 400),
         ("", {"id": "1"}, 400),
@@ -273,6 +273,16 @@ def test_a_mistake_never_widens_a_write(
         response = pages.post(f"{SELECTION}?{query}", {**form, **more})
         assert response.status_int == status
     assert ids(model) == [1, 2, 3, 4, 5]
+
+
+def test_who_forgot_to_tick_is_told_beside_the_list(pages: Pages) -> None:
+    response = pages.post(f"{SELECTION}?sort=name", {"action": "delete"})
+    assert response.location == "http://localhost/cities/?sort=name"
+    cookie = response.headers["Set-Cookie"].partition(";")[0]
+    pages.ask("GET", "/cities/?sort=name", Accept=HTML_FIRST, Cookie=cookie)
+    assert pages.seen["flash"] == "No row was chosen, so nothing was done."
+    json = pages.ask("POST", SELECTION, form={"action": "delete"}, Accept="application/json")
+    assert json.status_int == 400
 
 
 def test_the_query_counts_only_where_all_are_meant(pages: Pages, model: Any) -> None:
@@ -311,8 +321,31 @@ def test_a_row_that_others_refer_to_leaves_all_as_they_are(sqlite_engine: sa.Eng
     pages = Pages().mount(("cities", model), bulk_limit=4)
     response = pages.post(SELECTION, {"id": ["1", "2"], "action": "delete", "confirm": "1"})
     assert response.status_int == 409
-    assert pages.seen["errors"][""]
+    assert pages.seen["errors"] == {"": ["Other rows refer to at least one of these."]}
     assert ids(model) == [1, 2]
+    pages.post(SELECTION, {"id": "2", "action": "delete", "confirm": "1"})
+    assert pages.seen["errors"] == {"": ["Other rows refer to this one."]}
+
+
+def test_what_refers_to_the_rows_is_shown_before_they_are_deleted(tmp_path: Path) -> None:
+    cities = table_cities(tmp_path)
+    countries = cities.follow("country")
+    countries.create({"code": "A,", "name": "Nowhere"})
+    pages = Pages().mount(("cities", cities), ("countries", countries), bulk_limit=50)
+
+    def referring(*codes: str) -> Any:
+        pages.post("/countries/;selection", {"id": codes, "action": "delete"})
+        return [(link["url"], link["count"]["n"]) for link in pages.seen["referring"]]
+
+    assert referring("CH", "NZ") == [("/cities/?country__in=CH%2CNZ", 4)]
+    assert referring("NZ") == [("/cities/?country=NZ", 2)]
+    assert referring("A~2C") == []
+    assert referring("CH", "A~2C") == [("/cities/?country__in=CH%2C%22A%2C%22", 2)]
+    assert len(pages("/cities/?country__in=CH%2C%22A%2C%22")["data"]) == 2
+    for number in range(selecting.MAX_SHOWN):
+        countries.create({"code": str(number)})
+    pages.post("/countries/;selection", {"all": "1", "action": "delete"})
+    assert pages.seen["referring"] == ()
 
 
 # InnoDB checks references row by row, so there the order counts.
@@ -381,6 +414,19 @@ def test_rows_that_somebody_changed_are_asked_about_again(
     assert pages.seen["data"][1]["height"] == 1.0
     assert ids(model) == [1, 2, 3, 4, 5]
     assert pages.post(url, confirmed(pages)).status_int == 303
+    assert ids(model) == [2, 4, 5]
+
+
+def test_a_row_that_is_gone_by_now_is_left_out_of_the_question(pages: Pages, model: Any) -> None:
+    pages.post(SELECTION, {"id": ["1", "3"], "action": "delete"})
+    order = confirmed(pages)
+    model.delete((3,))
+    assert pages.post(SELECTION, order).status_int == 412
+    assert (pages.seen["changed"], pages.seen["count"]["n"]) == (True, 1)
+    order = confirmed(pages)
+    assert dict(order)["id"] == "1"
+    model.delete((1,))
+    assert pages.post(SELECTION, order).status_int == 404
     assert ids(model) == [2, 4, 5]
 
 
@@ -645,7 +691,7 @@ def test_a_format_that_has_pages_exports_one(model: Any) -> None:
     [
         ({"id": "1", "format": "xml"}, 400),
         ({"id": "99", "format": "csv"}, 404),
-        ({"format": "csv"}, 400),
+        ({"format": "csv"}, 303),
         ({"id": " ".join(map(str, range(selecting.MAX_ROWS + 1))), "format": "csv"}, 400),
     ],
 )

@@ -27,9 +27,10 @@ field that stands for a row), `wsgikit.link` (a function from a row to its URL) 
 
 The parts: `reading` (queries and bodies), `policies`, `preferences`, `preconditions`, `patches`
 and `idempotency` (what requests ask for), `nesting` (rows of a parent), `writing` (transactions),
-`listing`, `showing`, `files`, `links` and `refusals` (what answers are made of), and for people
-`browsing` (the list), `relations` (other collections), `forms`, `selecting`, `confirming` and
-`importing` (many rows), `overview` (the home page), `pages`, `flashes` and `wording`.
+`listing`, `showing`, `files`, `links` and `refusals` (what answers are made of), `following` and
+`relations` (other collections), and for people `browsing` (the list), `forms`, `selecting`,
+`confirming` and `importing` (many rows), `overview` (the home page), `pages`, `flashes` and
+`wording`.
 """
 
 import json
@@ -74,6 +75,7 @@ from wsgikit.model_collection import (
     confirming,
     files,
     flashes,
+    following,
     forms,
     importing,
     links,
@@ -172,7 +174,8 @@ class ModelCollection(Collection):
         self.bulk_limit = bulk_limit
         self.records = None if idempotency is None else Records(idempotency)
         self._own_key_fields = links.key_fields(model)
-        self.title = title or str(getattr(model, "name", "")) or "Collection"
+        self.name = str(getattr(model, "name", ""))
+        self.title = title or self.name or "Collection"
         media = [with_room(kind, model) for kind in media_types(media)]
         shown = [m for m in media if m.renderer is not None]
         self.pages = tuple(m for m in shown if m.format == "html")
@@ -218,7 +221,7 @@ class ModelCollection(Collection):
 
     def list(self, request: Request, **urlvars: Any) -> Any:
         """Answer one page of rows, or all of them (``limit=all``)."""
-        return listing.answer(self, request, self.narrow(request), query_of(request))
+        return listing.answer(self, request, *self._asked(request, query_of(request)))
 
     def query(self, request: Request, **urlvars: Any) -> Any:
         """Answer the same for a query in the body (RFC 10008)."""
@@ -226,14 +229,15 @@ class ModelCollection(Collection):
         if not isinstance(document, dict):
             raise QueryError("", 'The query must be an object, such as {"age__gte": 18}.')
         request.environ["wsgikit.action"] = "list"
-        return listing.answer(self, request, self.narrow(request), query_of(request, document))
+        query = query_of(request, document)
+        return listing.answer(self, request, *self._asked(request, query))
 
     def retrieve(self, request: Request, id: str, **urlvars: Any) -> Any:
         """Answer one row."""
         query = query_of(request)
         if query != Query(fields=query.fields, embed=query.embed):
             raise QueryError("", "One row takes no parameters but fields, embed and format.")
-        model = self.narrow(request)
+        model, query = self._asked(request, query)
         key = self.key_of(model, id)
         if self.is_page(request):
             with snapshot(model) as store:
@@ -408,7 +412,7 @@ class ModelCollection(Collection):
         if not (query.narrows or query.whole):
             raise QueryError("", "Give a filter; or limit=all, if all rows are meant.")
         _require_no_version(request)
-        return self.narrow(request), replace(query, whole=False)
+        return self._asked(request, replace(query, whole=False))
 
     def _count_of(self, request: Request, model: Any, work: Callable[[Any], int]) -> Response:
         prefer = self._preferences(request)
@@ -429,7 +433,7 @@ class ModelCollection(Collection):
         """Delete, change or export rows that somebody ticked, or all rows of a list."""
         if "id" in urlvars:
             raise exc.HTTPNotFound()
-        return confirming.answer(self, request, self.narrow(request), query_of(request))
+        return confirming.answer(self, request, *self._asked(request, query_of(request)))
 
     def get_import_form(self, request: Request, **urlvars: Any) -> Any:
         """Ask for a file of rows."""
@@ -499,6 +503,7 @@ class ModelCollection(Collection):
         model = self.model
         if request is not None:
             model = narrowed(self.policy, request, model, self.title)
+            model = following.led_everywhere(request, model)
         if self.within:
             model = nesting.Unplaced(model, self.within)
         actions = self.allowed(model)
@@ -576,6 +581,10 @@ class ModelCollection(Collection):
 
     def key_fields(self, model: Any) -> Sequence[Field]:
         return self._own_key_fields if model is self.model else links.key_fields(model)
+
+    def _asked(self, request: Request, query: Query) -> tuple[Any, Query]:
+        """Give the narrowed model and a query of it, whose foreign keys lead no further."""
+        return following.led(request, self.narrow(request), query), query
 
     def _open(self, request: Request) -> Any:
         """Give the narrowed model for an action that takes no query.
@@ -723,6 +732,11 @@ class ModelCollection(Collection):
             if sent.from_page:
                 return forms.answer(self, request, model, key=key, sent=sent, error=error)
             raise
+        except NotFoundError as error:
+            # What somebody typed is not lost with the row.
+            if sent.from_page and FORMS[0] in self.allowed(model):
+                return forms.anew(self, request, model, key=key, sent=sent, error=error)
+            raise
         if sent.from_page:
             url = self._row_url(request, model, row) or self.url(request)
             return self._see_other(request, url, "saved")
@@ -867,7 +881,7 @@ class ModelCollection(Collection):
     def backlinks(self, request: Request, store: Any, row: Row) -> Sequence[Mapping[str, Any]]:
         """Give the collections below a row, and those whose rows point to it."""
         nested = nesting.below(request, self.nested, store, row)
-        return [*nested, *relations.backlinks(request, self, store, row)]
+        return [*nested, *relations.backlinks(request, self, store, [row])]
 
     def _row_url(self, request: Request, model: Any, row: Row) -> str | None:
         id = links.row_id(row, self.key_fields(model))

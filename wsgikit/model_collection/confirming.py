@@ -15,29 +15,35 @@ from wsgikit.model import (
     Field,
     FieldError,
     ModelError,
+    NotFoundError,
     RefusedError,
     ValidationError,
     decode_key,
 )
 from wsgikit.model_collection import browsing, flashes, links, pages
-from wsgikit.model_collection.relations import Relations, snapshot
+from wsgikit.model_collection.relations import Relations, backlinks, snapshot
 from wsgikit.model_collection.selecting import (
     ACTIONS,
     MAX_ROWS,
     MAX_SHOWN,
+    NO_ROW,
     ChangedError,
     Order,
     Selection,
     carry_out,
     read_order,
+    remaining,
     select,
 )
 from wsgikit.model_collection.showing import projected
+from wsgikit.model_collection.wording import Wording
 from wsgikit.model_collection.writing import transact
 from wsgikit.query import Query
 
 if TYPE_CHECKING:
     from wsgikit.model_collection import ModelCollection
+
+IN_USE = Wording("Other rows refer to at least one of these.")
 
 
 def offered(
@@ -84,6 +90,8 @@ def answer(app: "ModelCollection", request: Request, model: Any, query: Query) -
         query: That of the URL.
     """
     order = read_order(app.parse(request), query)
+    if order.ids == ():
+        return _refuse_none(app, request)
     key = links.key_fields(model)
     if order.action == "export":
         return _export(app, request, model, order)
@@ -96,9 +104,7 @@ def answer(app: "ModelCollection", request: Request, model: Any, query: Query) -
         raise exc.HTTPPreconditionRequired("Send the _version that the confirmation shows.")
 
     def write(store: Any) -> int:
-        selection = select(store, order, key, app.bulk_limit)
-        if order.version and order.version != selection.version(store):
-            raise ChangedError
+        selection = _confirmed(store, order, key, app.bulk_limit)
         return carry_out(store, order, selection)
 
     try:
@@ -108,6 +114,28 @@ def answer(app: "ModelCollection", request: Request, model: Any, query: Query) -
             raise
         return _ask(app, request, model, order, error)
     return _done(app, request, order, count)
+
+
+def _refuse_none(app: "ModelCollection", request: Request) -> Response:
+    """Refuse to do it with no row; who looks at the list, and forgot to tick, is told there."""
+    if not app.is_page(request):
+        raise exc.HTTPBadRequest(NO_ROW)
+    response = exc.HTTPSeeOther(location=_state(app, request).url())
+    flashes.say(response, request, app.url(request), "chose_none")
+    return response
+
+
+def _confirmed(store: Any, order: Order, key: Sequence[Field], ceiling: int) -> Selection:
+    """Find the rows of an order, which are still those that somebody confirmed."""
+    try:
+        selection = select(store, order, key, ceiling)
+    except NotFoundError as error:
+        if not order.version:
+            raise
+        raise ChangedError from error
+    if order.version and order.version != selection.version(store):
+        raise ChangedError
+    return selection
 
 
 def _require_settable(order: Order, model: Any) -> None:
@@ -145,12 +173,13 @@ def _ask(
     error: ModelError | None = None,
 ) -> Response:
     """Ask whether to do it, with the number of rows; again, if something was wrong."""
+    changed, key = isinstance(error, ChangedError), links.key_fields(model)
     with snapshot(model) as store:
-        selection = select(store, order, links.key_fields(model), app.bulk_limit)
+        order = remaining(store, order, key) if changed else order
+        selection = select(store, order, key, app.bulk_limit)
         version = selection.version(store)
         relations = Relations(request, store)
         shown = _confirmation(app, request, store, order, selection, relations, error)
-    changed = isinstance(error, ChangedError)
     value = {"count": selection.count, "_version": version}
     shown |= {"hidden": _hidden(order, version), "changed": changed}
     if app.is_page(request):
@@ -175,6 +204,8 @@ def _confirmation(
     control = _control(store, order)
     values = {} if control is None else {control.name: order.value}
     messages = pages.messages(error if isinstance(error, RefusedError) else None)
+    if _is_in_use(error) and selection.count > 1:
+        messages = {"": [IN_USE]}
     if control is not None and order.field in messages:
         messages[control.name] = messages.pop(order.field)
     return {
@@ -189,10 +220,25 @@ def _confirmation(
         "choices": {} if control is None else relations.choices([control], values),
         "label_of": relations.label_of,
         "reference": relations.reference,
+        "referring": _referring(app, request, store, order, selection),
         "post_url": _url(app, request, state),
         "cancel_url": state.url(),
         "formats": (),
     }
+
+
+def _is_in_use(error: ModelError | None) -> bool:
+    return any(one.code == "in_use" for one in getattr(error, "errors", ()))
+
+
+def _referring(
+    app: "ModelCollection", request: Request, store: Any, order: Order, selection: Selection
+) -> Sequence[dict[str, Any]]:
+    """Find what refers to rows that would be deleted; to nobody's gain if they are too many."""
+    if order.action != "delete" or selection.count > MAX_SHOWN:
+        return ()
+    found = backlinks(request, app, store, selection.rows)
+    return [link for link in found if link["count"] is None or link["count"]["n"]]
 
 
 def _control(model: Any, order: Order) -> Field | None:

@@ -39,6 +39,7 @@ MESSAGES: Mapping[str, str] = {
     "deleted_one": "One row was deleted.",
     "set_many": "{count} rows were changed.",
     "set_one": "One row was changed.",
+    "chose_none": "No row was chosen, so nothing was done.",
     "imported_many": "{count} rows were imported.",
     "imported_one": "One row was imported.",
     "imported_none": "No row was imported: all of them are there already.",

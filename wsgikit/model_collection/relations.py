@@ -28,7 +28,7 @@ from urllib.parse import urlencode
 from webob import Request, exc
 
 from wsgikit.model import Field, ModelError, Page, Row, to_text
-from wsgikit.model.describing import filter_name, searched
+from wsgikit.model.describing import filter_name, quoted, searched
 from wsgikit.model.fields import NONFINITE, Unfit
 from wsgikit.model.selection import KIND_OPERATORS
 from wsgikit.model_collection import links
@@ -370,34 +370,45 @@ def _value_of(field: Field, text: str | None) -> Any:
 # -- what points here ----------------------------------------------------------------------
 
 
-def backlinks(request: Request, app: Any, store: Any, row: Row) -> Sequence[dict[str, Any]]:
-    """Find the collections whose rows point to a row.
+def backlinks(
+    request: Request, app: Any, store: Any, rows: Sequence[Row]
+) -> Sequence[dict[str, Any]]:
+    """Find the collections whose rows point to a row, or to some rows.
 
     Args:
-        request: The request for the row's page.
-        app: The collection of the row.
+        request: The request for the page.
+        app: The collection of the rows.
         store: Its narrowed model, in the page's transaction.
-        row: The row.
+        rows: The rows, few enough for their keys to stand in a URL.
 
     Returns:
         Dicts of `title`, `field_label`, `url` (of the list of those rows) and `count` (a dict of
         `n` and `exact`, up to a bound; `None` if there are too many collections to count).
     """
     found: list[dict[str, Any]] = []
-    for seen, field, value in _referring(request, app, store, row):
-        count = _count(bound(store, seen.model), field, value) if len(found) < MAX_COUNTED else None
-        name, text = filter_name(field.name, "eq"), to_text(value) or ""
-        # An empty value means no filter, unless the operator is spelled out.
-        pair = {f"{field.name}__eq" if not text else name: text}
-        url = f"{seen.url()}?{urlencode(pair)}"
+    for seen, field in _referring(request, app, store):
+        values = [row.get(field.references.field) for row in rows if field.references]
+        values = [value for value in values if _can_be_found(field, value)]
+        if not values:
+            continue
+        few = len(found) < MAX_COUNTED
+        count = _count(bound(store, seen.model), field, values) if few else None
+        url = f"{seen.url()}?{urlencode(_filter(field, [to_text(v) or '' for v in values]))}"
         found.append({"title": seen.title, "field_label": field.label, "url": url, "count": count})
     return found
 
 
-def _referring(
-    request: Request, app: Any, store: Any, row: Row
-) -> Iterator[tuple[Seen, Field, Any]]:
-    """Give the collections that refer to a row, by which field and by which value."""
+def _filter(field: Field, texts: Sequence[str]) -> dict[str, str]:
+    """Spell the filter of a list for some values."""
+    if len(texts) > 1:
+        return {f"{field.name}__in": ",".join(map(quoted, texts))}
+    # An empty value means no filter, unless the operator is spelled out.
+    name = filter_name(field.name, "eq") if texts[0] else f"{field.name}__eq"
+    return {name: texts[0]}
+
+
+def _referring(request: Request, app: Any, store: Any) -> Iterator[tuple[Seen, Field]]:
+    """Give the collections that refer to rows of a collection, and by which field."""
     known = places(request)
     reach = request.environ.get("wsgikit.reach")
     ways = {name: reach(request.environ, url) for name, url in known.items()} if reach else {}
@@ -414,18 +425,16 @@ def _referring(
         seen = seen_at(request, known[name])
         if seen is None or "list" not in seen.actions or seen.url() is None:
             continue
-        for field in seen.model.fields:
-            value = row.get(field.references.field) if _refers(field, names) else None
-            if _can_be_found(field, value):
-                yield seen, field, value
+        yield from ((seen, field) for field in seen.model.fields if _refers(field, names))
 
 
 def _refers(field: Field, names: Iterable[str]) -> bool:
     return field.references is not None and field.references.model in names
 
 
-def _count(model: Any, field: Field, value: Any) -> dict[str, Any] | None:
-    same = Comparison(field.name, "eq", (value,), field.name, texts=False)
+def _count(model: Any, field: Field, values: Sequence[Any]) -> dict[str, Any] | None:
+    operator = "eq" if len(values) == 1 else "in"
+    same = Comparison(field.name, operator, tuple(values), field.name, texts=False)
     fields = model.key or (field.name,)
     try:
         page = model.list(Query(limit=1, filter=same, fields=fields, count="bounded"))

@@ -61,6 +61,7 @@ MAX_SHOWN = 20
 _CHUNK = 100
 
 CHANGED = Wording("These rows have changed in the meantime; nothing was done yet.")
+NO_ROW = Wording("No row was chosen, so nothing was done.")
 
 
 class ChangedError(ModelError):
@@ -76,7 +77,7 @@ class Order:
 
     Attributes:
         action: One of `ACTIONS`.
-        ids: The identifiers of the rows; `None` for all that the query selects.
+        ids: The identifiers of the rows, perhaps none; `None` for all that the query selects.
         query: What selects rows, in which order they come, and with which fields.
         field: The column that is set.
         value: What it is set to, as a form sends it; `None` if that is still to be said.
@@ -99,7 +100,7 @@ def read_order(form: Any, query: Query) -> Order:
     """Read a form.
 
     Raises:
-        HTTPBadRequest: If it is none, or one that does not say what to do, or with which rows.
+        HTTPBadRequest: If it is none, or one that does not say what to do.
     """
     if not isinstance(form, Form):
         raise exc.HTTPBadRequest("Send a form, with action, and id or all.")
@@ -110,8 +111,6 @@ def read_order(form: Any, query: Query) -> Order:
     if everything not in ("", "1"):
         raise exc.HTTPBadRequest("all must be 1, or left out.")
     ids = tuple(dict.fromkeys(_ids(form)))
-    if not ids and not everything:
-        raise exc.HTTPBadRequest("No row was chosen, so nothing was done.")
     return Order(
         action,
         None if everything else ids,
@@ -200,6 +199,28 @@ def select(store: Any, order: Order, key: Sequence[Field], ceiling: int) -> Sele
     if any(links.row_id(row, key) is None for row in rows):
         raise DeniedError("One of these rows has a key that no URL can spell.")
     return Selection(rows if count <= MAX_ROWS else rows[:MAX_SHOWN], count, query)
+
+
+def remaining(store: Any, order: Order, key: Sequence[Field]) -> Order:
+    """Give an order without the rows that are gone by now.
+
+    Raises:
+        NotFoundError: If all of them are.
+    """
+    if order.ids is None:
+        return order
+    there = tuple(id for id in order.ids if _is_there(store, id, key))
+    if not there:
+        raise NotFoundError
+    return replace(order, ids=there)
+
+
+def _is_there(store: Any, id: str, key: Sequence[Field]) -> bool:
+    try:
+        store.retrieve(decode_key(id, key))
+    except NotFoundError:
+        return False
+    return True
 
 
 def _first(store: Any, query: Query, number: int) -> Sequence[Row]:

@@ -331,7 +331,9 @@ class Helpers:
             return hook(field, text)
         name, errors = self.field_id(field), self._context["errors"].get(field.name)
         conflict = self._context["conflict"] or ()
-        notes = {"error": errors, "hint": field.hint, "conflict": field.name in conflict}
+        changed = field.name in (self.told.changed or ())
+        notes = {"error": errors, "hint": field.hint, "changed": changed}
+        notes["conflict"] = field.name in conflict
         shown = [f"{name}-{note}" for note, is_there in notes.items() if is_there]
         attributes = {
             "id": name,

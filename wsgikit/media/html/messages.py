@@ -149,6 +149,7 @@ TEXTS = (
     "Must have at most {most} digits.",
     "Must have at most {most} digits before the point.",
     "Must have no UTC offset: a local time is stored.",
+    "Other rows refer to at least one of these.",
     "Other rows refer to this one.",
     "The row would be outside of what you may see.",
     "The row would have another URL: this key is not spelled as it is stored.",
