@@ -64,6 +64,23 @@ def test_the_home_page_lists_what_there_is(app: WSGIApplication) -> None:
     assert re.findall('href="(/[a-z]+/?)"', links[0]) == ["/users/", "/twoots/", "/chat"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json", b'{"name": "Ada", "text": "Hello"}', 204),
+        ("application/x-www-form-urlencoded", b"name=Ada&text=Hello", 204),
+        ("application/json", b'{"name": "Ada"}', 400),
+        ("application/json", b'{"name": "Ada", "text": 7}', 400),
+        ("application/json", b'["Ada", "Hello"]', 400),
+        ("application/x-www-form-urlencoded", b"name=Ada&text=a&text=b", 400),
+        ("text/plain", b"Hello", 415),
+    ],
+)
+def test_what_is_no_message_is_refused(tmp_path: Path, kind: str, body: bytes, status: int) -> None:
+    app = make_app(f"sqlite:///{tmp_path}/twooter.db")
+    assert ask(app, "POST", "/chat", body=body, content_type=kind).status_int == status
+
+
 # -- a chat in one process ------------------------------------------------------------------------
 
 
@@ -236,7 +253,7 @@ def test_two_workers_share_a_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert post(url, "curl", "all") == 204
         for person in (first, second):
             assert person.hears(("chat", {"name": "curl", "text": "all"}))
-        first.client.emit("chat", "no message")
+        assert first.client.call("chat", "no message", timeout=SECONDS) is False
         number = first.number
         first.client.disconnect()
         assert second.hears(("left", number))

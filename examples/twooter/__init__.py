@@ -3,8 +3,8 @@
 Run it with ``python -m examples.twooter`` (``pip install wsgikit[dev,realtime]``), then open
 http://127.0.0.1:8080/ in a browser, and http://127.0.0.1:8080/chat in two of them.  Or:
 
-    curl -H 'Content-Type: application/json' -d '{"name": "Ada"}' http://127.0.0.1:8080/users/
-    curl -d 'name=Ada&text=Hello' http://127.0.0.1:8080/chat
+    curl --json '{"name": "Ada"}' http://127.0.0.1:8080/users/
+    curl --json '{"name": "Ada", "text": "Hello"}' http://127.0.0.1:8080/chat
 
 ``DATABASE_URL`` names another database than the file ``twooter.db``.  With ``REDIS_URL``, several
 workers share one chat; they take WebSockets only, since each request of long polling may go to
@@ -14,8 +14,6 @@ another worker:
 """
 
 import os
-import sys
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from wsgiref.types import WSGIApplication
@@ -24,9 +22,11 @@ import socketio
 from sqlalchemy import ForeignKey, String, create_engine, event, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from webob import Request, Response
+from webob.exc import HTTPBadRequest
 
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.home import Home
+from wsgikit.media import parse_body
 from wsgikit.media.html import HTML, page
 from wsgikit.media.json import JSON
 from wsgikit.model_collection import ModelCollection
@@ -65,15 +65,19 @@ class Chat(socketio.Namespace):
     def on_connect(self, sid: str, environ: object) -> None:
         self.emit("came", sid[:4])
 
-    def on_chat(self, sid: str, message: object) -> None:
-        if isinstance(message, dict):
-            self.say(message)
+    def on_chat(self, sid: str, message: object) -> bool:
+        return self.say(message)
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         self.emit("left", sid[:4])
 
-    def say(self, message: Mapping[str, object]) -> None:
-        self.emit("chat", {name: str(message.get(name, ""))[:140] for name in ("name", "text")})
+    def say(self, message: object) -> bool:
+        """Tell everybody, and whoever says it whether that was a message."""
+        match message:
+            case {"name": str(name), "text": str(text)}:
+                self.emit("chat", {"name": name[:40], "text": text[:140]})
+                return True
+        return False
 
 
 def make_app(database: str | None = None, redis: str | None = None) -> WSGIApplication:
@@ -86,21 +90,22 @@ def make_app(database: str | None = None, redis: str | None = None) -> WSGIAppli
 
     redis = redis or os.environ.get("REDIS_URL")
     chat = Chat("/")
-    gevent = sys.modules.get("gevent.monkey")  # in a worker of that kind
     sockets = socketio.Server(
-        async_mode="gevent" if gevent and gevent.is_module_patched("threading") else "threading",
+        async_mode="threading",  # which gevent's worker makes greenlets of
         client_manager=socketio.RedisManager(redis) if redis else None,
         transports=["websocket"] if redis else None,
     )
     sockets.register_namespace(chat)
+    media = [HTML(), JSON]
 
     @view
     def say(request: Request) -> Response:
-        chat.say(request.POST)
+        if not chat.say(parse_body(request, media)):
+            raise HTTPBadRequest("A message has a name and a text.")
         return Response(status=204)
 
     def resource(table: type[Base]) -> ModelCollection:
-        return ModelCollection(TableModel(table, engine), media=[HTML(), JSON])
+        return ModelCollection(TableModel(table, engine), media=media)
 
     app = Dispatcher(redirect_slashes=True)
     app.add("/", Home(app, "Twooter"), name="home")
