@@ -56,6 +56,18 @@ def ask(app: Reflected, path: str, method: str = "GET", **options: Any) -> Respo
     return response
 
 
+@pytest.mark.parametrize(("write", "actions"), [(True, 3), (False, 1)])
+def test_rows_are_exported_and_ticked(engine: Engine, write: bool, actions: int) -> None:
+    app = reflect(engine, write=write)
+    page = Request.blank("/city/?name=Wellington", accept="text/html").get_response(app).text
+    for name in ("json", "csv", "ndjson"):
+        path = f"/city/?name=Wellington&format={name}&limit=all"
+        assert path.replace("&", "&amp;") in page
+        assert "Wellington" in ask(app, path).text
+    assert page.count('name="action"') == actions
+    assert ("import_form" in page) is write
+
+
 def test_every_table_and_view_is_served_as_json_and_as_pages(engine: Engine) -> None:
     app = reflect(engine)
     assert ask(app, "/city/1").json == {"id": 1, "name": "Wellington", "country": "NZ"}

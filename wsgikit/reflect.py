@@ -14,10 +14,10 @@ Use it to look into a database, or as the example of how the pieces are assemble
     city = Request.blank("/city/1?format=json").get_response(app)
     assert city.json == {"id": 1, "name": "Berlin"}
 
-Each table is a `wsgikit.model_collection.ModelCollection` at ``/<its name>/``, as pages and as
-JSON, ``/`` is the `wsgikit.home.Home` of them all, and ``/openapi.json`` describes them to
-programs.  The route has the table's name, so foreign keys are links.  Views, and tables without a
-primary key, are only listed.
+Each table is a `wsgikit.model_collection.ModelCollection` at ``/<its name>/``, as pages,
+JSON, CSV and NDJSON, ``/`` is the `wsgikit.home.Home` of them all, and ``/openapi.json``
+describes them to programs.  The route has the table's name, so foreign keys are links.  Views, and
+tables without a primary key, are only listed.
 
 A name that is more than letters, digits, ``_``, ``-`` and ``.`` is tilde-encoded in the URL:
 each other character is ``~XX`` for every byte of its UTF-8 form.
@@ -31,14 +31,19 @@ from typing import Any, NamedTuple
 
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.home import Home
+from wsgikit.media.csv import CSV
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
+from wsgikit.media.ndjson import NDJSON
 from wsgikit.model_collection import ModelCollection
 from wsgikit.openapi import OpenAPI
 from wsgikit.sql import FoundTable, TableModel, read_tables
 
 IS_VIEW = "It is a view."
 NOT_ASKED = "The server was started for reading only."
+
+#: Rows that can be changed at once.
+BULK_LIMIT = 1000
 
 
 class Finding(NamedTuple):
@@ -87,7 +92,7 @@ def reflect(
         wsgikit.model.UnavailableError: If the database cannot be reached.
     """
     app = Reflected(redirect_slashes=True)
-    media = [HTML(), JSON]
+    media = [HTML(), JSON, CSV, NDJSON]
     tables = read_tables(engine, progress)
     title = title or str(engine.url.database or "Database")
     # Pages link to the routes of these names; a table of such a name is what is referred to by it.
@@ -110,7 +115,8 @@ def _add(
     if not write and not model.read_only:
         model = model.restrict(read_only=NOT_ASKED)
     template = f"/{encode_name(model.name)}/[{{id:key}}][;{{noun}}]"
-    app.add(template, ModelCollection(model, media=media), name=model.name)
+    collection = ModelCollection(model, media=media, bulk_limit=BULK_LIMIT)
+    app.add(template, collection, name=model.name)
     return Finding(model.name, kind, app.url_for(model.name), _access(model))
 
 
