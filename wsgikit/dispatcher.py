@@ -42,7 +42,8 @@ key                        value
 ``wsgikit.url``            ``url(**urlvars)``: the URL of the matched route for other
                            variables; those not given keep their value, None leaves one out
 ``wsgikit.places``         ``places()``: pairs of the name and the URL of all that has a name and
-                           can be reached without knowing a variable, the nearest first
+                           can be reached without knowing a variable, the nearest first; the name
+                           is the route's, else the application's own (``app.name``)
 ``wsgikit.reach``          ``reach(environ, url)``: what a GET of this URL would be answered by,
                            and with which environ; None where that cannot be known
 =========================  ===================================================================
@@ -56,6 +57,7 @@ is wrapped in anything else stays closed: who may look behind a login is for tha
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from html import escape
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -485,15 +487,16 @@ class _Reverse:
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Give the names and URLs of what can be reached without knowing a variable."""
-        named = list(self._named())
-        for name, path in named:
-            yield name, _absolute(_quoted(self.mount) + path)
-        shadowed = {name for name, _path in named}
+        known: dict[str, str] = {}
+        for name, path in self._named():
+            known.setdefault(name, _absolute(_quoted(self.mount) + path))
+        yield from known.items()
         for name, url in self.before.get("wsgikit.places", tuple)():
-            if name not in shadowed:
+            if name not in known:
                 yield name, url
 
     def _named(self) -> Iterator[tuple[str, str]]:
+        """Give the names of routes and views; then what applications call themselves."""
         for _template, name, _methods, app, pattern in self.dispatcher.routes:
             names = getattr(app, "names", None)
             try:
@@ -503,6 +506,11 @@ class _Reverse:
                     yield name, pattern.expand()
             except PatternError:
                 continue  # it takes variables
+        for route in self.dispatcher.routes:
+            own = getattr(route.app, "name", None)
+            if isinstance(own, str) and own and route.pattern is not None:
+                with suppress(PatternError):
+                    yield own, route.pattern.expand()
 
     def reach(self, environ: WSGIEnvironment, url: str) -> "Found | None":
         """Find what a GET of a URL would be answered by, beginning at the nearest dispatcher."""

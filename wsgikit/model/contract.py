@@ -152,6 +152,9 @@ class Model(Protocol):
     - `page_size` and `max_page_size`: rows of a page by default, and at most;
     - `search`: the names of the fields that `Query.search` looks in;
     - `follow(name)`: the model of the rows that a foreign key refers to, or `None`;
+    - `refer(references)`: the same model, some of whose foreign keys lead to the given models
+      (`None`: nowhere), as far as they did before; it is never asked for one that leads nowhere.
+      By it what other collections hide stays hidden from filters and `Query.embed`;
     - `glance(query)`: the rows that a query selects, however many, or all rows of the model if
       there are no more than `Query.limit`; and whether these are all.  It saves a statement;
     - the verbs of a `Store`: transactions, and writes of many rows.
