@@ -17,6 +17,7 @@ from webob.exc import HTTPUnauthorized
 from tests.described import Counter, Plain, demo_app, every_kind, hello
 from wsgikit.deferred import DeferredCollection
 from wsgikit.dispatcher import Dispatcher
+from wsgikit.home import Home
 from wsgikit.media import MediaType
 from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
@@ -465,13 +466,24 @@ def test_nouns_of_ones_own_are_described_by_their_docstrings() -> None:
             """Promote somebody.
 
             One step up.
+              Two if they
+              are lucky.
+
+            Raises:
+                HTTPConflict: For programmers.
             """
 
     model = MemoryModel([Field("id", "integer")])
     found = described((TEMPLATE, People(model, media=[JSON])))
     promotion = operation(found, "/people/{id};promotion", "post")
-    assert (promotion["summary"], promotion["description"]) == ("Promote somebody.", "One step up.")
+    assert promotion["summary"] == "Promote somebody."
+    assert promotion["description"] == "One step up.\n  Two if they\n  are lucky."
     assert promotion["requestBody"] == {"content": {"application/json": {}}}
+
+
+def test_what_a_class_says_of_itself_is_for_programmers() -> None:
+    home = operation(described(("/", Home(Dispatcher()))), "/", "get")
+    assert not {"summary", "description"} & home.keys()
 
 
 def test_embedding_needs_a_model_that_follows() -> None:

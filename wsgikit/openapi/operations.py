@@ -5,6 +5,8 @@ media types and its options.  Of other collections and of views there are the do
 media types.
 """
 
+import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -481,8 +483,13 @@ def plain_operation(app: Any, function: Any, method: str) -> Node:
     return operation
 
 
+#: Where a docstring turns from what is done to how it is written.
+_FOR_PROGRAMMERS = re.compile(r"^(?:Args|Returns|Yields|Raises|Attributes):$", re.MULTILINE)
+
+
 def _documented(function: Any) -> Node:
-    text = (getattr(function, "__doc__", None) or "").strip()
-    summary, _, rest = text.partition("\n\n")
+    # What a class says is how to make what is called, not what it does.
+    text = (inspect.getdoc(function) or "") if inspect.isroutine(function) else ""
+    summary, _, rest = _FOR_PROGRAMMERS.split(text, maxsplit=1)[0].partition("\n\n")
     found = {"summary": " ".join(summary.split()), "description": rest.strip()}
     return {name: value for name, value in found.items() if value}
