@@ -92,6 +92,28 @@ def test_a_template_that_changes_is_read_again(write: Write) -> None:
     assert "<title>After the change</title>" in ask(app).text
 
 
+def test_a_page_that_is_known_is_not_sent_again(write: Write) -> None:
+    app = page(write("about.html", ABOUT))
+    tag = ask(app).headers["ETag"]
+    again = ask(app, If_None_Match=f'"other", W/{tag}')
+    assert (again.status_int, again.body, again.headers["ETag"]) == (304, b"", tag)
+    assert again.headers["Vary"] == "Accept-Language"
+    write("about.html", ABOUT.replace("About", "After the change"))
+    changed = ask(app, If_None_Match=tag)
+    assert changed.status_int == 200
+    assert changed.headers["ETag"] != tag
+
+
+def test_a_range_of_a_page_is_of_the_version_that_was_begun(write: Write) -> None:
+    app = page(write("about.html", ABOUT))
+    whole = ask(app)
+    part = ask(app, Range="bytes=2-8", If_Range=whole.headers["ETag"])
+    assert (part.status_int, part.body) == (206, b"DOCTYPE")
+    assert part.headers["Content-Range"] == f"bytes 2-8/{len(whole.body)}"
+    assert ask(app, Range="bytes=2-8", If_Range='"other"').body == whole.body
+    assert ask(app, Range=f"bytes={len(whole.body)}-").status_int == 416
+
+
 def test_head_has_no_body(write: Write) -> None:
     response = ask(page(write("about.html", ABOUT)), method="HEAD")
     assert (response.status_int, response.body) == (200, b"")

@@ -138,7 +138,7 @@ def page(template: str | os.PathLike[str], *directories: str | os.PathLike[str])
     """Make a WSGI application that shows one template.
 
     ``app.add("/about/", page("templates/about.html"))``: its variables are those of the URI
-    template, and it can call the helpers.
+    template, and it can call the helpers.  It has an ETag, by which it is sent once, or in parts.
 
     Args:
         template: The file.
@@ -176,7 +176,13 @@ def _show_page(request: Request, kind: MediaType) -> Response:
         error = HTTPMethodNotAllowed("That method is not for this page.", headers=headers)
         return problem(request, error, kind)
     try:
-        return asset(request, kind) or respond(dict(request.urlvars), request, kind)
+        found = asset(request, kind)
+        if found is None:
+            found = respond(dict(request.urlvars), request, kind)
+            if request.method == "GET":  # for HEAD nothing was rendered
+                found.etag = sha256(found.body).hexdigest()[:22]  # 88 bits
+                found.conditional_response = True
+        return found
     except HTTPException as error:
         return problem(request, error, kind)
 
