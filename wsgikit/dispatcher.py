@@ -632,13 +632,13 @@ def _as_json(error: exc.WSGIHTTPException) -> tuple[str, str]:
         "type": "about:blank",
         "title": error.title,
         "status": error.code,
-        "detail": error.detail,
+        "detail": str(error),
     }
     return "application/problem+json", json.dumps(problem)
 
 
 def _as_page(error: exc.WSGIHTTPException) -> tuple[str, str]:
-    page = _PAGE.format(status=escape(error.status), detail=escape(error.detail))
+    page = _PAGE.format(status=escape(error.status), detail=escape(str(error)))
     return "text/html; charset=utf-8", page
 
 
