@@ -1,6 +1,7 @@
 """Posts, and below each of them its comments: a collection within another.
 
-Run it with ``python examples/blog.py``, then open http://127.0.0.1:8080/ in a browser.
+Run it with ``python examples/blog.py``, then open http://127.0.0.1:8080/ in a browser, or on a
+server for many: ``gunicorn --threads 20 'examples.blog:make_app()'``.
 
 The post in the URL is part of every statement: only its comments are listed, counted, changed
 or exported, and a new one belongs to it.  No code here says so but ``within``.
@@ -47,8 +48,9 @@ comments = Table(
 )
 
 
-def make_app(engine: Engine) -> Dispatcher:
+def make_app(engine: Engine | None = None) -> Dispatcher:
     """Return an application with the blog in a database."""
+    engine = engine or open_database()
     metadata.create_all(engine)
     media = [HTML(), JSON, CSV]
     app = Dispatcher(redirect_slashes=True)
@@ -81,4 +83,4 @@ def open_database(url: str = "sqlite:///blog.db") -> Engine:
 
 
 if __name__ == "__main__":
-    run(make_app(open_database()))
+    run(make_app())

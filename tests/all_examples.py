@@ -6,7 +6,7 @@ from pathlib import Path
 
 from webob import Request
 
-from examples import counter, functions, hello, uri_shapes
+from examples import blog, counter, functions, hello, uri_shapes
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.events import EventStream, MaxStreams, encode_event
 from wsgikit.static import static
@@ -45,7 +45,10 @@ def echo(request: Request, rest: object = None) -> str:
     return "|".join([*parts, request.GET.get("q", ""), str(len(request.body))])
 
 
+database = blog.open_database()
+
 app = Dispatcher()
+app.add("/blog|", blog.make_app(database))
 app.add("/functions|", functions.app)
 app.add("/counter|", counter.make_app())
 app.add("/shapes|", uri_shapes.make_app())
@@ -57,3 +60,5 @@ app.add("/listening", GET=listening)
 app.add("/counting/[{start:int}/]", GET=counted)
 app.add("/few/[{start:int}/]", GET=few)
 app.add("/open", GET=open_streams)
+
+database.dispose()  # a server may fork now

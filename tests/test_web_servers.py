@@ -170,6 +170,59 @@ def test_there_is_no_way_out_of_a_directory(server: Server, path: str) -> None:
     assert ask(server, f"/static/{path}").status == 404
 
 
+SENT = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def create(server: Server, path: str, row: dict[str, str]) -> str:
+    """Create a row; give the path of its URL, without the prefix."""
+    answer = ask(server, path, "POST", json.dumps(row).encode(), SENT)
+    assert answer.status == 201
+    assert json.loads(answer.body).items() >= row.items()
+    start = f"http://{server.host}{server.prefix}"
+    assert answer.headers["Location"].startswith(f"{start}{path}")
+    return answer.headers["Location"].removeprefix(start)
+
+
+def test_rows_are_created_read_changed_and_removed(server: Server) -> None:
+    post = create(server, "/blog/blog/", {"title": "Zoë"})
+    seen = ask(server, post, headers=SENT)
+    assert json.loads(seen.body)["title"] == "Zoë"
+    tag = seen.headers["ETag"]
+    assert ask(server, post, headers={**SENT, "If-None-Match": tag}).status == 304
+    change = {**SENT, "If-Match": tag}
+    assert ask(server, post, "PATCH", b'{"title": "New"}', change).status == 200
+    assert ask(server, post, "PATCH", b'{"title": "Old"}', change).status == 412
+    assert ask(server, post, "PUT", b"{}", SENT).status == 422
+    assert ask(server, post, "PUT", b'{"title"', SENT).status == 400
+    assert ask(server, post, "DELETE").status == 204
+    assert ask(server, post, headers=SENT).status == 404
+
+
+def test_lists_lead_on_and_are_exported_whole(server: Server) -> None:
+    post = create(server, "/blog/blog/", {"title": "With comments"})
+    for author in ("Ada", "Bob", "Cyd"):
+        comment = create(server, f"{post}/comments/", {"author": author, "body": "…"})
+    assert ask(server, comment.replace(post, f"{post}0"), headers=SENT).status == 404
+    page = json.loads(ask(server, f"{post}/comments/?limit=2&sort=author", headers=SENT).body)
+    assert page["next"].startswith(f"{server.prefix}{post}/comments/?")
+    rest = json.loads(ask(server, page["next"].removeprefix(server.prefix), headers=SENT).body)
+    authors = [row["author"] for row in page["data"] + rest["data"]]
+    assert authors == ["Ada", "Bob", "Cyd"]
+    export = ask(server, f"{post}/comments/?limit=all&format=csv&fields=author,body")
+    assert export.text == "author,body\r\nAda,…\r\nBob,…\r\nCyd,…\r\n"
+    query = ask(server, f"{post}/comments/", "QUERY", b'{"author__gt": "B"}', SENT)
+    assert [row["author"] for row in json.loads(query.body)["data"]] == ["Bob", "Cyd"]
+
+
+def test_every_link_of_a_page_begins_with_the_prefix(server: Server) -> None:
+    post = create(server, "/blog/blog/", {"title": "Linked"})
+    for path in ("/blog/", "/blog/blog/", post, f"{post};edit_form", f"{post}/comments/;new_form"):
+        page = ask(server, path, headers={"Accept": "text/html"})
+        links = re.findall(r' (?:href|src|action)="((?!data:|#|\?)[^"]+)"', page.text)
+        assert len(links) > 2
+        assert [link for link in links if not link.startswith(f"{server.prefix}/blog/")] == []
+
+
 def test_events_are_sent(server: Server) -> None:
     answer = ask(server, "/events")
     assert answer.body == b":\n\ndata: one\ndata: two\n\nid: 3\ndata: three\n\n"
