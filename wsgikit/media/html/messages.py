@@ -6,6 +6,8 @@ and the `values` that fill them.  Of any other the template is found by its form
 """
 
 import re
+from datetime import date, time
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -32,8 +34,10 @@ def _part(language: Language, name: str, value: str) -> str:
 
 
 def _spoken(language: Language, value: Any) -> Any:
-    if type(value) is int:
+    if type(value) in (int, Decimal):
         return language.number(value)
+    if isinstance(value, date | time):
+        return language.moment(value)
     return translate(language, value) if hasattr(value, "template") else value
 
 
