@@ -237,6 +237,11 @@ GERMAN = HTMLRenderer(languages="de")._languages.of(Request.blank("/"))
         ),
         (Wording("{count} rows were deleted.", count=12345), "12.345 Zeilen wurden gelöscht."),
         (Wording("{column} is {value}", column="Land", value=Wording("yes")), "Land ist ja"),
+        (Wording("{column} is {value}", column="Preis", value=Decimal("9.50")), "Preis ist 9,50"),
+        (
+            Wording("{column} is {value}", column="Tag", value=date(2026, 5, 1)),
+            "Tag ist 01.05.2026",
+        ),
         ("What nobody knows.", "What nobody knows."),
         ("", ""),
         (7, "7"),

@@ -380,6 +380,27 @@ def test_a_chip_says_what_narrows_the_list_and_removes_it(
     assert context["clear_url"] == "/cities/?limit=2&sort=name"
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("integer", "12345", 12345),
+        ("float", "10", Decimal("10")),
+        ("decimal", "9.50", Decimal("9.50")),
+        ("date", "2026-05-01", date(2026, 5, 1)),
+        ("datetime", "2026-05-01T10:30", datetime(2026, 5, 1, 10, 30)),
+        ("interval", "PT1H", "PT1H"),
+    ],
+)
+def test_a_chip_tells_numbers_and_moments_as_such(kind: str, text: str, value: Any) -> None:
+    fields = [Field("id", "integer", required=False), Field("x", kind)]
+    pages = Pages().mount(("m", MemoryModel(fields)))
+    [chip] = pages(f"/m/?x__gte={text}")["chips"]
+    assert chip["text"].values == {"column": "X", "value": value}
+    assert type(chip["text"].values["value"]) is type(value)
+    [chip] = pages("/m/?id__gte=12345")["chips"]
+    assert chip["text"].values["value"] == "12345"  # a name
+
+
 def test_a_chip_of_a_choice_says_what_people_read() -> None:
     flag = Field("flag", "boolean")
     pages = Pages().mount(("m", MemoryModel([Field("id", "integer", required=False), flag])))

@@ -15,8 +15,9 @@ out unless it is given.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -319,11 +320,27 @@ def _asks(model: Any, asked: Comparison, relations: Relations) -> Wording:
     if asked.operator == "isnull":
         [text] = asked.values
         return Wording(_NULLS[bool(_TRUTH.read(str(text)))], column=column)
-    shown = [_shown(field, text, relations) for text in asked.values]
-    return Wording(_ASKS[asked.operator], column=column, value=", ".join(shown))
+    value: Any = ", ".join(_shown(field, text, relations) for text in asked.values)
+    if len(asked.values) == 1 and field is not None and _is_measure(field, model):
+        # Written in the form of whoever reads it.
+        value = _MEASURES[field.kind](field, value)
+    return Wording(_ASKS[asked.operator], column=column, value=value)
 
 
 _TRUTH = Field("isnull", "boolean")
+
+
+def _is_measure(field: Field, model: Any) -> bool:
+    """Say whether a value is a number or a moment, and names no row."""
+    return field.kind in _MEASURES and field.name not in model.key and not field.references
+
+
+#: How such a value of a filter is read.
+_MEASURES: Mapping[str, Callable[[Field, str], Any]] = {
+    **dict.fromkeys(("integer", "date", "datetime", "time"), _read),
+    # Of a float, no digits that nobody typed.
+    **dict.fromkeys(("float", "decimal"), lambda _field, text: Decimal(text)),
+}
 
 
 def _shown(field: Field | None, text: Any, relations: Relations) -> str:
