@@ -1,7 +1,9 @@
 """Eight clients count one row up, with If-Match and as many tries as it takes: none is lost."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from random import random
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +16,8 @@ from wsgikit.sql import TableModel
 CLIENTS = 8
 #: How often each of them counts: by a column that counts changes, and by a digest of the row.
 TIMES = {"changes": 500, None: 50}
+#: How long who came too late waits before the next try, in seconds, at most: as polite clients do.
+PATIENCE = 0.1
 
 
 def counters(engine: sa.Engine) -> sa.Table:
@@ -43,6 +47,7 @@ def count_up(ask: Client, times: int, start: threading.Barrier) -> int:
             # A database that is busy may say so; nothing was written then.
             assert answer.status_int in (412, 503), answer.text
             refused += answer.status_int == 412
+            time.sleep(random() * PATIENCE)
             current = ask("GET", "/counters/1")
     return refused
 
