@@ -672,7 +672,8 @@ def _met(own: "TableModel | None", other: Any) -> "TableModel | None":
         return None
     names, rows = own._prepared.by_name, own._prepared.rows
     hidden = [name for name in other._prepared.by_name if name not in names]
-    named = {n: m for n, m in own._references.items() if n not in other._references}
+    theirs = other._references
+    named = {n: _met(m, theirs[n]) if n in theirs else m for n, m in own._references.items()}
     if rows is None and not hidden and not named:
         return other
     # A condition of one table says nothing of another's columns.
