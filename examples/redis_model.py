@@ -7,6 +7,8 @@ A row is a JSON text under a key of its own; a set holds the keys of all of them
 filters, order, pages, formats, forms and ETags are those of every model.  What is written here is
 how rows are read and written: a change watches its row, and is done again if somebody else was
 faster, so that a version that was compared is still the one that is replaced.
+
+Redis has no queries, so each list reads all rows: this is for thousands of them, not for millions.
 """
 
 import json
