@@ -193,7 +193,10 @@ def _filename(request: Request) -> str:
 # quoted part, whether it stands alone or as half of a pair; so as long as their number is odd, a
 # line break is data. Only then, with all of its lines, a record is looked at cell by cell.
 
-_CELL = re.compile(r'(?:"((?:[^"]++|"")*+)"|([^",\r]*+))(,|\Z)')
+_CELLS = {
+    mark: re.compile(rf'(?:"((?:[^"]++|"")*+)"|([^"{mark}\r]*+))({re.escape(mark)}|\Z)')
+    for mark in ",;\t|"
+}
 _CLOSED = re.compile(r'"(?:[^"]++|"")*+"')
 
 
@@ -206,6 +209,7 @@ class CSVParser:
         limit: Bytes of the body; a longer one is 413.
         max_record: Bytes of a row.
         max_columns: Columns.
+        separator: What separates cells, if it is no comma: a semicolon, a tab or a bar.
     """
 
     content_types = ("text/csv",)
@@ -218,10 +222,14 @@ class CSVParser:
         limit: int = MAX_STREAM,
         max_record: int = MAX_LINE,
         max_columns: int = MAX_COLUMNS,
+        separator: str = ",",
     ) -> None:
+        if separator not in _CELLS:
+            raise ValueError(f"separator: give one of {', '.join(map(repr, _CELLS))}")
         self.limit = limit
         self.max_record = max_record
         self.max_columns = max_columns
+        self.separator = separator
 
     def __call__(self, request: Request) -> Rows:
         """Return the rows: dicts by column name, of texts, and None for an empty cell.
@@ -235,7 +243,7 @@ class CSVParser:
         if parameters.get("header", "present").lower() != "present":
             raise ParseError("The CSV has no header line, which names the columns.")
         lines = body_lines(request, self.limit, self.max_record)
-        records = _records(lines, self.max_record)
+        records = _records(lines, self.max_record, self.separator)
         return Rows(_rows(records, _names(records, self.max_columns)), texts=True)
 
 
@@ -266,7 +274,7 @@ def _rows(records: Iterable[Record], names: Collection[str]) -> Iterator[dict[st
         yield dict(zip(names, cells, strict=True))
 
 
-def _records(lines: Iterator[bytes], max_record: int) -> Iterator[Record]:
+def _records(lines: Iterator[bytes], max_record: int, separator: str) -> Iterator[Record]:
     """Give each record with the number of its first line."""
     number = 1
     for raw in lines:
@@ -276,7 +284,7 @@ def _records(lines: Iterator[bytes], max_record: int) -> Iterator[Record]:
         if b'"' in raw:
             parts += _rest(raw, lines, number, max_record)
         text = _decode(b"\n".join(parts), number).removesuffix("\r")
-        yield number, _cells(text, number)
+        yield number, _cells(text, number, separator)
         number += len(parts)
 
 
@@ -305,13 +313,13 @@ def _decode(record: bytes, number: int) -> str:
         raise ParseError(f"Line {number}: Not UTF-8.") from error
 
 
-def _cells(text: str, number: int) -> list[Cell]:
+def _cells(text: str, number: int, separator: str) -> list[Cell]:
     if '"' not in text and "\r" not in text:
-        return [cell or None for cell in text.split(",")]
+        return [cell or None for cell in text.split(separator)]
     cells: list[Cell] = []
-    place, more = 0, ","
+    place, more, cell = 0, separator, _CELLS[separator]
     while more:
-        match = _CELL.match(text, place)
+        match = cell.match(text, place)
         if match is None:
             raise _broken(text, place, number)
         quoted, plain, more = match.groups()

@@ -68,7 +68,8 @@ def say(response: Response, request: Request, path: str, code: str, about: objec
 
 def say_count(response: Response, request: Request, path: str, code: str, count: int) -> None:
     """Let the next page tell of a number of rows: as `say`, with the code that suits it."""
-    say(response, request, path, f"{code}_{'one' if count == 1 else 'many'}", count)
+    some = f"{code}_{'one' if count == 1 else 'many'}"
+    say(response, request, path, some if count else f"{code}_none", count)
 
 
 def _rest(request: Request, path: str) -> str:

@@ -6,9 +6,11 @@
 | field | what it says |
 |---|---|
 | `file` | the file: CSV, NDJSON or JSON, told apart by its name, else by its type |
-| `data`, `filename` | instead of it: its bytes in base64, which the preview sends again |
+| `packed`, `filename` | instead of it: its bytes, deflated and in base64; the preview sends that |
 | `on_duplicate` | what to do with rows that are there: `refuse`, `merge` or `ignore` |
 | `confirm=1` | import it; without this nothing is kept: it is a dry run |
+
+A CSV file may be as spreadsheets save it, see `wsgikit.model_collection.spreadsheets`.
 
 The dry run does all of it in a transaction, and then undoes that.  So the preview shows the first
 rows, how many would be new, and every mistake that the import would stop at.  The import itself
@@ -20,6 +22,7 @@ reads the rows as they come.
 
 import base64
 import binascii
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -30,8 +33,17 @@ from typing import TYPE_CHECKING, Any
 from webob import Request, Response, exc
 
 from wsgikit.media import Form, MediaType, ParseError, Upload, parse_body, respond
-from wsgikit.model import MAX_ERRORS, FieldError, ModelError, RefusedError, Written, to_text
-from wsgikit.model_collection import flashes, pages
+from wsgikit.model import (
+    MAX_ERRORS,
+    Field,
+    FieldError,
+    ModelError,
+    RefusedError,
+    ValidationError,
+    Written,
+    to_text,
+)
+from wsgikit.model_collection import flashes, pages, spreadsheets
 from wsgikit.model_collection.reading import read_many
 from wsgikit.model_collection.wording import Wording
 from wsgikit.model_collection.writing import transact
@@ -41,7 +53,7 @@ if TYPE_CHECKING:
 
 #: Formats of rows, and the ends of the names of such files.
 FORMATS: Mapping[str, tuple[str, ...]] = {
-    "csv": (".csv",),
+    "csv": (".csv", ".tsv"),
     "ndjson": (".ndjson", ".jsonl"),
     "json": (".json",),
 }
@@ -49,8 +61,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 #: Bytes of a file.
 MAX_FILE = 10 * 2**20
 
-#: Bytes of a file that the preview sends again; a larger one has to be chosen again.
-MAX_AGAIN = 2**20
+#: Bytes of a file, once packed, that the preview sends again; a larger one has to be chosen again.
+MAX_AGAIN = 2 * 2**20
 
 #: Rows that the preview shows.
 MAX_SHOWN = 10
@@ -77,6 +89,7 @@ class Import:
     Attributes:
         file: Its name, type and bytes.
         kind: The media type that reads it.
+        fields: Those of the model.
         on_duplicate: What to do with rows that are there.
         confirmed: Whether to keep what is done.
         first: Its first rows, once they were read.
@@ -85,6 +98,7 @@ class Import:
 
     file: Upload
     kind: MediaType
+    fields: Sequence[Field]
     on_duplicate: str
     confirmed: bool
     first: list[Mapping[str, Any]] = field(default_factory=list)
@@ -94,25 +108,47 @@ class Import:
         """Give its rows; they can be read several times.
 
         Raises:
-            ParseError: In the middle of it, if it cannot be read any further.
+            ParseError: There are none; or in the middle of it, if it cannot be read any further.
+            ValidationError: The columns of CSV are not those of the model.
         """
         self.first, self.count = [], 0
+        if not self.file.data:
+            raise ParseError("The file is empty.")
+        rows = iter(self._fitted() if self.kind.format == "csv" else self._read(self.file.data))
+        for row in islice(rows, MAX_SHOWN):
+            self.first.append(row)
+            self.count += 1
+        if not self.first:
+            raise ParseError("The file has no rows.")
+        if self.kind.format == "csv":
+            all_new = self.on_duplicate == "refuse"
+            wrong = spreadsheets.mistakes(self.first[0], self.fields, all_new=all_new)
+            if wrong:
+                raise ValidationError(wrong)
+        yield from self.first
+        for row in rows:
+            self.count += 1
+            yield row
+
+    def _fitted(self) -> Iterable[Mapping[str, Any]]:
+        data = spreadsheets.in_utf8(self.file.data)
+        separator = spreadsheets.separator_of(data, self.fields)
+        data = spreadsheets.without_empty_end(data, separator)
+        return spreadsheets.fitted(self._read(data, separator=separator), self.fields, separator)
+
+    def _read(self, data: bytes, **options: Any) -> Iterable[Mapping[str, Any]]:
         environ = {
             "REQUEST_METHOD": "POST",
             "CONTENT_TYPE": self.kind.content_types[0],
-            "CONTENT_LENGTH": str(len(self.file.data)),
-            "wsgi.input": BytesIO(self.file.data),
+            "CONTENT_LENGTH": str(len(data)),
+            "wsgi.input": BytesIO(data),
         }
         parser: Any = copy(self.kind.parser)
-        parser.limit = len(self.file.data)
+        vars(parser).update(options, limit=len(data))
         rows = read_many(parser(Request(environ)))
         if rows is None:
             raise ParseError("The file is no list of rows.")
-        for row in rows:
-            if len(self.first) < MAX_SHOWN:
-                self.first.append(row)
-            self.count += 1
-            yield row
+        return rows
 
     def store(self, store: Any) -> Written:
         """Store all rows, or none."""
@@ -120,11 +156,12 @@ class Import:
         return written
 
 
-def read_import(form: Any, kinds: Sequence[MediaType]) -> Import:
+def read_import(form: Any, kinds: Sequence[MediaType], fields: Sequence[Field]) -> Import:
     """Read a form.
 
     Raises:
-        HTTPBadRequest: If it is none, or has no file that can be read here.
+        HTTPBadRequest: It is none.
+        ParseError: It has no file that can be read here.
     """
     if not isinstance(form, Form):
         raise exc.HTTPBadRequest("Send a form, with a file.")
@@ -135,18 +172,32 @@ def read_import(form: Any, kinds: Sequence[MediaType]) -> Import:
     if file is None:
         file = _sent_again(form)
     if not isinstance(file, Upload):
-        raise exc.HTTPBadRequest("Choose one file.")
-    return Import(file, _kind_of(file, kinds), wish, form.get("confirm") == "1")
+        raise ParseError("Choose one file.")
+    return Import(file, _kind_of(file, kinds), fields, wish, form.get("confirm") == "1")
 
 
 def _sent_again(form: Form) -> Upload:
-    data, name = form.get("data"), form.get("filename", "")
-    if not isinstance(data, str) or not isinstance(name, str):
-        raise exc.HTTPBadRequest("Choose a file.")
+    packed, name = form.get("packed"), form.get("filename", "")
+    if not isinstance(packed, str) or not isinstance(name, str):
+        raise ParseError("Choose a file.")
     try:
-        return Upload(name, "", base64.b64decode(data, validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise exc.HTTPBadRequest("The data is not base64.") from error
+        return Upload(name, "", _unpacked(packed))
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise exc.HTTPBadRequest("packed is not deflated, and in base64.") from error
+
+
+def _packed(data: bytes) -> str | None:
+    """Write a file so that a form can send it again; `None` if it is too large for that."""
+    packed = zlib.compress(data)
+    return base64.b64encode(packed).decode("ascii") if len(packed) <= MAX_AGAIN else None
+
+
+def _unpacked(text: str) -> bytes:
+    unpack = zlib.decompressobj()
+    data = unpack.decompress(base64.b64decode(text, validate=True), MAX_FILE)
+    if not unpack.eof:
+        raise ValueError("The file is cut off, or too large.")
+    return data
 
 
 def _kind_of(file: Upload, kinds: Sequence[MediaType]) -> MediaType:
@@ -158,7 +209,7 @@ def _kind_of(file: Upload, kinds: Sequence[MediaType]) -> MediaType:
         if content_type in kind.content_types:
             return kind
     able = ", ".join(end for kind in kinds for end in FORMATS[kind.format])
-    raise exc.HTTPBadRequest(f"The name of the file must end with one of: {able}.")
+    raise ParseError(f"The name of the file must end with one of: {able}.")
 
 
 # -- the answers -----------------------------------------------------------------------------
@@ -187,7 +238,14 @@ def _form(app: "ModelCollection", request: Request, model: Any) -> dict[str, Any
 
 def answer(app: "ModelCollection", request: Request, model: Any) -> Response:
     """Answer a file: with a preview, or with its import."""
-    sent = read_import(parse_body(request, _with_room(app.media)), kinds_of(app.media))
+    form = parse_body(request, _with_room(app.media))
+    try:
+        sent = read_import(form, kinds_of(app.media), model.fields)
+    except ParseError as error:
+        if not app.is_page(request):
+            raise
+        app.describe_page(request, model, _form(app, request, model) | _wrong(error, {}))
+        return respond({}, request, app.pages, 400)
     try:
         # Rolled back, it is the same in all but what is kept.
         written = transact(model, sent.store, rollback=not sent.confirmed)
@@ -228,20 +286,23 @@ def _preview(
     error: Exception | None = None,
 ) -> Response:
     """Show the first rows of a file, and what is wrong with it or would become of it."""
-    again = len(sent.file.data) <= MAX_AGAIN
     names = dict.fromkeys(name for row in sent.first for name in row)
     labels = {f.name: f.label for f in model.fields}
-    mistakes = [*_mistakes(error, labels)]
-    shown = _form(app, request, model) | {
+    shown = _form(app, request, model) | _wrong(error, labels)
+    shown |= {
         "filename": sent.file.filename,
-        "again": base64.b64encode(sent.file.data).decode("ascii") if again else None,
+        "header": sent.kind.format == "csv",
+        "again": _packed(sent.file.data) if error is None else None,
         "on_duplicate": sent.on_duplicate,
         "columns": [{"name": name, "label": labels.get(name, name)} for name in names],
         "rows": [[to_text(row.get(name)) for name in names] for row in sent.first],
         "count": {"n": sent.count, "exact": error is None},
-        "written": {"count": written.count, "created": written.created},
-        "mistakes": mistakes,
-        "more_mistakes": len(mistakes) >= MAX_ERRORS,
+        "written": {
+            "count": written.count,
+            "created": written.created,
+            "changed": written.count - written.created,
+            "left": sent.count - written.count,
+        },
     }
     app.describe_page(request, model, shown)
     status = 200 if error is None or not sent.confirmed else _status(error)
@@ -250,6 +311,11 @@ def _preview(
 
 def _status(error: Exception) -> int:
     return pages.form_status(error) if isinstance(error, ModelError) else 400
+
+
+def _wrong(error: Exception | None, labels: Mapping[str, str]) -> dict[str, Any]:
+    mistakes = [*_mistakes(error, labels)]
+    return {"mistakes": mistakes, "more_mistakes": len(mistakes) >= MAX_ERRORS}
 
 
 def _mistakes(error: Exception | None, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:

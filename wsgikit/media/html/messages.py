@@ -180,9 +180,14 @@ TEXTS = (
     "Something follows the quote at the end of a cell.",
     "The body is empty; CSV with a header line was expected.",
     "The CSV has no header line, which names the columns.",
+    "The file has no rows.",
+    "The file has no such column.",
+    "The file is empty.",
     "The file is no list of rows.",
     "The name of the file must end with one of: {ends}.",
     "The quotes that begin here are never closed.",
+    "There is no such column.",
+    "This is not UTF-8. A spreadsheet can be saved as CSV UTF-8.",
     "These rows have changed in the meantime; nothing was done yet.",
     # What a query asks in vain.
     "Belongs to a list with another filter or order.",
@@ -220,7 +225,10 @@ TEXTS = (
     "Here, many rows cannot be written at once.",
     "Others change this row all the time; nothing was saved.",
     "Others were changing the same; nothing was changed.",
+    "Choose the file again.",
     "Somebody else changed this row in the meantime; nothing was saved.",
+    "Somebody else deleted this row in the meantime. "
+    "Save to store what you typed as a new one.",
     "That method is not for this URL.",
     "The browser says that this request was made by a page of another site. "
     "Send it from a page of this site.",
