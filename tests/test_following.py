@@ -131,9 +131,17 @@ def test_columns_that_a_collection_does_not_have_are_nowhere(sqlite: sa.Engine) 
         assert response.json["owner"] == {"id": 1, "name": "ada"}
         assert "Cache-Control" not in response.headers
         assert refused(ask, "/books/?owner.secret=s1") == "owner.secret"
-    # What is prepared for it is prepared once.
+
+
+def test_what_is_prepared_for_it_is_prepared_once(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, model = TableModel(books, sqlite), TableModel(users, sqlite)
     assert book.refer({"owner": model}) is book.refer({"owner": model})
     assert book.refer({"owner": model}) is not book.refer({"owner": model.restrict()})
+    monkeypatch.setattr("wsgikit.sql.MAX_REFERRING", 1)
+    assert book.refer({"owner": None}) is book.refer({"owner": None})
+    assert book.refer({"title": None}) is not book.refer({"title": None})
 
 
 def test_each_step_of_a_path_is_as_narrow_as_its_collection(sqlite: sa.Engine) -> None:
