@@ -82,6 +82,119 @@ def test_a_field_whose_stored_value_is_kept_is_not_written(people: Dispatcher) -
     assert (row(people)["name"], row(people)["city"]) == ("Grace", "London")
 
 
+# -- somebody else was faster ------------------------------------------------------------------
+
+
+def hidden(page: Response) -> list[tuple[str, str]]:
+    """Give what a form sends along, as a browser reads it."""
+    found = re.findall(r'<input type="hidden" name="(_[a-z]+)" value="([^"]*)">', page.text)
+    return [pair for pair in found if pair[0] != "_unticked"]
+
+
+def change(app: Any, values: dict[str, Any], path: str = "/people/1") -> None:
+    headers = {"Content-Type": "application/json"}
+    request = Request.blank(path, method="PATCH", json=values, headers=headers)
+    assert ask(app, request).status_int == 200
+
+
+TYPED = [("name", "Ada"), ("city", "London"), ("_unticked", "active"), ("active", "true")]
+
+
+def test_what_nobody_touched_is_taken_from_somebody_else(people: Dispatcher) -> None:
+    known = hidden(get(people, "/people/1;edit_form"))
+    change(people, {"name": "Grace", "active": False})
+    typed = [*TYPED[:1], ("city", "Paris"), *TYPED[2:]]
+    page = post(people, "/people/1", *known, *typed)
+    assert page.status_int == 412
+    assert 'class="conflict"' not in page.text
+    assert page.text.count("Somebody else changed this.") == 2
+    assert 'value="Grace"' in page.text
+    assert 'aria-describedby="field-name-changed"' in page.text
+    again = [("name", "Grace"), ("city", "Paris"), ("_unticked", "active")]
+    assert post(people, "/people/1", *hidden(page), *again).status_int == 303
+    assert (row(people)["name"], row(people)["city"]) == ("Grace", "Paris")
+    assert row(people)["active"] is False
+
+
+def test_only_what_both_changed_is_to_be_decided(people: Dispatcher) -> None:
+    known = hidden(get(people, "/people/1;edit_form"))
+    change(people, {"name": "Grace", "city": "Arlington"})
+    page = post(people, "/people/1", *known, ("name", "Ada"), ("city", "Paris\r\n"))
+    assert page.text.count('class="conflict"') == 1
+    assert 'Stored now: <q dir="auto">Arlington</q>' in page.text
+    # Once more: that city was seen, and decided about.
+    change(people, {"name": "Joan"})
+    page = post(people, "/people/1", *hidden(page), ("name", "Grace"), ("city", "Paris\r\n"))
+    assert page.status_int == 412
+    assert 'class="conflict"' not in page.text
+    assert 'value="Joan"' in page.text
+    assert ">\nParis\r\n</textarea>" in page.text
+
+
+def test_a_form_that_says_nothing_of_what_was_seen_shows_all_that_differs(
+    people: Dispatcher,
+) -> None:
+    known = [pair for pair in hidden(get(people, "/people/1;edit_form")) if pair[0] != "_seen"]
+    change(people, {"name": "Grace"})
+    page = post(people, "/people/1", *known, *TYPED)
+    assert page.text.count('class="conflict"') == 1
+
+
+def test_a_form_with_mistakes_stays_that_of_the_version_that_was_seen() -> None:
+    class Busy(MemoryModel):
+        """Is written by somebody else whenever a form is about to be read."""
+
+        def transaction(self, *, read_only: bool = False, rollback: bool = False) -> Any:
+            if read_only:
+                self.update(1, {"city": self.retrieve(1)["city"] + "!"})
+            return super().transaction(read_only=read_only, rollback=rollback)
+
+    model = Busy(FIELDS, name="people")
+    model.create({"name": "Ada", "city": "London"})
+    app = Dispatcher()
+    app.add("/people/[{id:key}][;{noun}]", ModelCollection(model, media=[HTML(), JSON]))
+    known = hidden(get(app, "/people/1;edit_form"))
+    page = post(app, "/people/1", *known, ("name", ""), ("city", "London!"))
+    assert page.status_int == 422
+    assert dict(hidden(page))["_version"] == dict(known)["_version"]
+    page = post(app, "/people/1", *hidden(page), ("name", "Ada"), ("city", "London!"))
+    assert page.status_int == 412
+
+
+def test_what_was_typed_for_a_row_that_is_gone_can_be_stored_anew(people: Dispatcher) -> None:
+    known = hidden(get(people, "/people/1;edit_form"))
+    assert ask(people, Request.blank("/people/1", method="DELETE")).status_int == 204
+    page = post(people, "/people/1", *known, ("name", "Ada L."), ("city", " \u202e"))
+    assert page.status_int == 404
+    assert "Somebody else deleted this row in the meantime." in page.text
+    assert '<form method="post" action="/people/" autocomplete="off">' in page.text
+    assert hidden(page) == []
+    assert 'value="Ada L."' in page.text
+    made = post(people, "/people/", ("name", "Ada L."), ("active", "true"), ("__odd", "false"))
+    assert made.status_int == 303
+    # Of a row that nobody saw, there is nothing to say.
+    assert "typed" not in post(people, "/people/7", PATCH, ("name", "typed")).text
+
+
+def test_a_new_row_in_the_place_of_one_that_is_gone_has_its_key() -> None:
+    model = MemoryModel([Field("code", nullable=False, required=True), Field("name")], key="code")
+    app = Dispatcher()
+    app.add("/codes/[{id:key}][;{noun}]", ModelCollection(model, media=[HTML(), JSON]))
+    page = post(app, "/codes/a~2Fb", PATCH, ("name", "typed"), ("_version", "1"))
+    assert page.status_int == 404
+    assert 'value="a/b"' in page.text
+
+
+def test_where_nothing_can_be_added_what_is_gone_is_not_found() -> None:
+    class Fixed(ModelCollection):
+        get_new_form = None  # type: ignore[assignment]
+
+    app = Dispatcher()
+    app.add("/people/[{id:key}][;{noun}]", Fixed(MemoryModel(FIELDS), media=[HTML(), JSON]))
+    page = post(app, "/people/1", PATCH, ("name", "typed"), ("_version", "1"))
+    assert (page.status_int, "typed" in page.text) == (404, False)
+
+
 # -- files -------------------------------------------------------------------------------------
 
 
@@ -167,6 +280,46 @@ def test_a_file_runs_nothing_whoever_opens_it(photos: Dispatcher) -> None:
     assert file.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert file.headers["X-Content-Type-Options"] == "nosniff"
     assert file.headers["Content-Disposition"].startswith("attachment; ")
+
+
+def test_a_file_that_was_chosen_is_to_be_chosen_again(photos: Dispatcher) -> None:
+    known = hidden(get(photos, "/photos/1;edit_form"))
+    file = {"a photo": ("new.png", b"new")}
+    stale = Request.blank("/photos/1", POST={**dict(known), "name": "mine", **file})
+    stale.accept = "text/html"
+    change(photos, {"name": "theirs"}, "/photos/1")
+    page = ask(photos, stale)
+    assert page.status_int == 412
+    assert page.text.count('class="conflict"') == 1
+    assert '<small id="field-a.20.photo-error" class="error">Choose the file again.</small>' in (
+        page.text
+    )
+    several = [("id", "x"), *file.items(), *file.items()]
+    twice = Request.blank("/photos/", POST=several, content_type="multipart/form-data")
+    twice.accept = "text/html"
+    page = ask(photos, twice)
+    assert page.status_int == 422
+    assert "Choose the file again." in page.text
+
+
+def test_a_file_stays_is_replaced_or_is_removed(photos: Dispatcher) -> None:
+    page = get(photos, "/photos/1;edit_form").text
+    assert '<input type="checkbox" name="a photo" value="">' in page
+
+    def save(*pairs: tuple[str, Any]) -> Response:
+        sent = Request.blank("/photos/1", POST=[PATCH, *pairs], content_type="multipart/form-data")
+        sent.accept = "text/html"
+        return ask(photos, sent)
+
+    assert save(("name", "same"), ("a photo", ("", b""))).status_int == 303
+    assert row(photos, "/photos/1")["a photo"] is not None
+    assert save(("a photo", ("new", b"new"))).status_int == 303
+    assert get(photos, "/photos/1;file?field=a+photo").body == b"new"
+    both = save(("a photo", ("new", b"newer")), ("a photo", ""))
+    assert both.status_int == 422
+    assert "Choose one file. Choose the file again." in both.text
+    assert save(("a photo", ("", b"")), ("a photo", "")).status_int == 303
+    assert row(photos, "/photos/1")["a photo"] is None
 
 
 def test_a_policy_is_for_files_as_well(tmp_path: Path) -> None:

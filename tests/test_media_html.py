@@ -25,6 +25,7 @@ from webob import Request, Response
 
 from wsgikit.media import asset, parse_body, respond
 from wsgikit.media.html import BUILT_IN, HTML, HTMLRenderer, control, serialize
+from wsgikit.media.html.controls import MAX_TYPED
 from wsgikit.model import KINDS, Field, Page, Reference
 
 CSP = (
@@ -748,8 +749,17 @@ LIMITS: list[tuple[str, dict[str, Any], str | None, dict[str, str | None]]] = [
     ("float", {}, "1", {"step": "any"}),
     ("date", {}, None, {"max": "9999-12-31", "step": None}),
     ("time", {}, "10:30:05", {"max": None, "step": "1"}),
+    ("time", {}, None, {"step": "1"}),
+    ("datetime", {}, "2026-05-01T10:30", {"step": "1"}),
     ("datetime", {}, "2026-05-01T10:30:05.5", {"step": "0.001"}),
-    ("datetime", {"timezone": True}, None, {"type": "text"}),
+    (
+        *("datetime", {"timezone": True}, None),
+        {"type": "text", "placeholder": "2026-02-28T12:30:00+00:00"},
+    ),
+    ("time", {}, "10:30:05.123456", {"type": "text", "placeholder": "12:30:00"}),
+    ("interval", {}, None, {"placeholder": "P1DT2H30M"}),
+    ("text", {}, None, {"placeholder": None}),
+    ("json", {}, None, {"placeholder": '{"name": "value"}'}),
 ]
 
 
@@ -789,6 +799,34 @@ def test_a_file_names_the_size_of_what_is_there_and_sends_nothing() -> None:
     assert "required" not in page.one("input", type="file").attributes
     assert page.one("input", type="file")["value"] is None
     assert "Now 12 bytes." in page.one("form").words()
+    assert not page.all("input", type="checkbox")
+
+
+@pytest.mark.parametrize("typed", [None, ""])
+def test_a_file_that_may_be_missing_can_be_removed(typed: str | None) -> None:
+    field = Field("photo", "binary")
+    page = form(field, row={"id": 1, "photo": b"x"}, values={"photo": typed})
+    box = page.one("input", type="checkbox")
+    assert (box["name"], box["value"], "checked" in box.attributes) == ("photo", "", typed == "")
+    assert sent(page.one("form")).keys() == {"_method"} | ({"photo"} if typed == "" else set())
+    assert not form(field, row={"id": 1, "photo": None}).all("input", type="checkbox")
+
+
+def test_what_is_too_long_to_be_typed_is_shown_but_not_sent() -> None:
+    for length in (MAX_TYPED, MAX_TYPED + 1):
+        text = "x" * length
+        page = form(Field("a"), row={"id": 1, "a": text}, values={"a": text})
+        is_typed = length == MAX_TYPED
+        assert sent(page.one("form")).keys() == {"_method"} | ({"a"} if is_typed else set())
+        assert page.one("form")["enctype"] == "multipart/form-data"
+        assert ("too long to be changed here" in page.words()) != is_typed
+    assert len(page.one("output").text) == 1000
+
+
+def test_a_yes_or_no_that_is_there_is_not_called_required() -> None:
+    field = Field("sure", "boolean", nullable=False, required=True)
+    assert "required" in form(field, values={"sure": None}).one("label").words()
+    assert "required" not in form(field, values={"sure": "false"}).one("label").words()
 
 
 # -- forms -------------------------------------------------------------------------------------

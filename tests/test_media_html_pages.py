@@ -226,6 +226,7 @@ def test_an_item_has_neighbours_and_says_what_refers_to_it() -> None:
 def test_long_texts_scroll_in_a_box_that_the_keyboard_reaches() -> None:
     shown = item(Field("name"), "x" * 5000).one("div", class_="tall")
     assert (shown["tabindex"], len(shown.text)) == ("0", 5000)
+    assert item(Field("name", "json"), ["x" * 100] * 40).all("div", class_="tall")
 
 
 def test_json_is_spread_over_lines() -> None:
@@ -356,6 +357,8 @@ def test_many_rows_are_found_by_a_part_of_their_name() -> None:
     assert page.one("output").text == "<Grace>"
     assert page.one("a", class_="seek")["href"] == "/people/"
     assert sent(page) == {"boss": "2"}
+    same = choosing("2", **found | {"options": [{"value": "2", "text": "2"}]})
+    assert same.one("output").text == ""
     mute = choosing("nobody", **found | {"searchable": False, "label_field": None})
     assert mute.one("input", name="boss")["data-find"] is None
     assert mute.one("output").text == ""

@@ -456,6 +456,8 @@ def _binary(field: Field, value: Any) -> bytes:
                 raise ValueError
         except ValueError as error:
             raise Unfit("type", "Must be bytes in base64 (RFC 4648, section 4).") from error
+    if isinstance(value, list):  # such as a file, and the wish to have none
+        raise Unfit("type", "Choose one file.")
     if not isinstance(value, bytes):
         raise Unfit("type", f"Must be bytes in base64, not {_spell(value)}.")
     _bound_length(field, len(value), "bytes")

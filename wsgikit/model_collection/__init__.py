@@ -733,8 +733,8 @@ class ModelCollection(Collection):
                 return forms.answer(self, request, model, key=key, sent=sent, error=error)
             raise
         except NotFoundError as error:
-            # What somebody typed is not lost with the row.
-            if sent.from_page and FORMS[0] in self.allowed(model):
+            # What somebody typed is not lost with the row that there was.
+            if sent.from_page and sent.version is not None and FORMS[0] in self.allowed(model):
                 return forms.anew(self, request, model, key=key, sent=sent, error=error)
             raise
         if sent.from_page:

@@ -1,13 +1,34 @@
-"""What the pages of a collection show: the texts of a form, and what was wrong with them."""
+"""What the pages of a collection show: the texts of a form, and what was wrong with them.
 
-from collections.abc import Mapping, Sequence
+Where somebody else saved first, a form is merged with what they stored.  So it carries marks of the
+values that it was made with: a text whose mark is among them was not touched, and what is stored
+now takes its place.  Only where both sides changed something there is something to decide.
+"""
+
+import base64
+import hashlib
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, time
+from types import MappingProxyType
 from typing import Any
 
-from wsgikit.model import ConflictError, Field, ModelError, Row, VersionError, immutable, to_text
+from wsgikit.media import Upload
+from wsgikit.model import (
+    ConflictError,
+    Field,
+    ModelError,
+    NotFoundError,
+    Row,
+    VersionError,
+    immutable,
+    to_text,
+)
+from wsgikit.model.fields import newlines
 from wsgikit.model_collection.wording import Wording
 
 CHANGED = "Somebody else changed this row in the meantime; nothing was saved."
+GONE = "Somebody else deleted this row in the meantime. Save to store what you typed as a new one."
+AGAIN = "Choose the file again."
 
 
 #: What the pages of a row are called in the breadcrumbs, after the row.
@@ -79,6 +100,7 @@ def form_state(
     row: Row | None,
     typed: Mapping[str, Any] | None,
     error: ModelError | None,
+    seen: Container[str] = (),
 ) -> dict[str, Any]:
     """Give what a form shows: its values, its errors, and the conflict with what is stored now.
 
@@ -87,29 +109,60 @@ def form_state(
         row: The stored row; `None` for a new one.
         typed: What was typed, if this is the form again.
         error: Why it is.
+        seen: The marks that came with it.
     """
-    stored = {f.name: form_text(f.default if row is None else row[f.name]) for f in fields}
-    texts = stored | {name: _shown(value) for name, value in (typed or {}).items()}
-    conflict = None
+    stored = {f.name: _stored(f, row) for f in fields}
+    given = {name: _shown(value) for name, value in (typed or {}).items()}
+    conflict, changed = None, frozenset[str]()
     if isinstance(error, VersionError):
-        conflict = {n: t for n, t in stored.items() if n in texts and _differ(t, texts[n])}
+        known = [f.name for f in fields if f.name in given and f.kind != "binary"]
+        differ = [name for name in known if _differ(stored[name], given[name])]
+        changed = frozenset(name for name in differ if mark(name, given[name]) in seen)
+        both = [n for n in differ if n not in changed and mark(n, stored[n]) not in seen]
+        conflict = {name: stored[name] for name in both}
+    values = stored | {name: text for name, text in given.items() if name not in changed}
     return {
         "row": row,
         "meta": fields,
-        "values": texts,
-        "errors": messages(error),
+        "values": values,
+        "seen": " ".join(mark(f.name, stored[f.name]) for f in fields if f.writable and row),
+        "errors": messages(error, typed or {}),
         "conflict": conflict,
+        "changed": changed,
         "formats": (),
     }
 
 
-def messages(error: ModelError | None) -> dict[str, Sequence[str]]:
-    """Give the messages for each field; general ones under the empty name."""
-    if isinstance(error, VersionError):
-        return {"": [CHANGED]}
+def _stored(field: Field, row: Row | None) -> str | None:
+    # A control for files is always empty (HTML, 4.10.5.1.17).
+    if field.kind == "binary":
+        return None
+    return form_text(field.default if row is None else row[field.name])
+
+
+def mark(name: str, text: str | None) -> str:
+    """Give the mark of a value that a form is made with: a few characters of a digest."""
+    told = f"{name}\0{newlines(text or '')}".encode("utf-8", "surrogatepass")
+    return base64.urlsafe_b64encode(hashlib.blake2b(told, digest_size=6).digest()).decode("ascii")
+
+
+def messages(
+    error: ModelError | None, typed: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Sequence[str]]:
+    """Give the messages for each field; general ones under the empty name.
+
+    Args:
+        error: What is wrong.
+        typed: What was typed: a form that is shown again has lost its files.
+    """
     found: dict[str, Any] = {}
+    if isinstance(error, VersionError | NotFoundError):
+        found[""] = [CHANGED if isinstance(error, VersionError) else GONE]
     for item in getattr(error, "errors", ()):
         found.setdefault(item.field, []).append(item.detail)
+    for name, value in typed.items():
+        if _has_file(value):
+            found.setdefault(name, []).append(AGAIN)
     return found
 
 
@@ -119,6 +172,8 @@ def form_status(error: ModelError | None) -> int:
         return 200
     if isinstance(error, VersionError):
         return 412
+    if isinstance(error, NotFoundError):
+        return 404
     return 409 if isinstance(error, ConflictError) else 422
 
 
@@ -127,5 +182,9 @@ def _shown(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _has_file(value: Any) -> bool:
+    return isinstance(value, Upload) or (isinstance(value, list) and any(map(_has_file, value)))
+
+
 def _differ(one: str | None, other: str | None) -> bool:
-    return (one or "").replace("\r\n", "\n") != (other or "").replace("\r\n", "\n")
+    return newlines(one or "") != newlines(other or "")

@@ -21,7 +21,7 @@ _FORMS = frozenset({FORM, "multipart/form-data"})
 PATCH = "application/json-patch+json"
 
 #: Controls of a form that are no fields.
-_OURS = frozenset({"_version", "_unticked", "_keep"})
+_OURS = frozenset({"_version", "_seen", "_unticked", "_keep"})
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,14 @@ class Sent:
         values: By field name, as a model takes them: as JSON spells them, or as `Text`.
         texts: What was typed, if it was a form.
         version: The version of the row that the form was made from.
+        seen: The marks of the values that the form was made with (`pages.mark`).
         from_page: Whether a person waits for a page.
     """
 
     values: dict[str, Any]
     texts: Mapping[str, Any] | None = None
     version: str | None = None
+    seen: frozenset[str] = frozenset()
     from_page: bool = False
 
 
@@ -109,7 +111,8 @@ def read_one(body: Any, *, from_page: bool) -> Sent:
             raise exc.HTTPBadRequest("The form has more than one _version.")
         names = _fields_of(body)
         values = {name: _typed_value(value) for name, value in names.items()}
-        return Sent(values, names, version, from_page)
+        seen = frozenset(" ".join(_names(body, "_seen")).split())
+        return Sent(values, names, version, seen, from_page)
     if not isinstance(body, dict):
         message = "The body must be an object, from field names to values."
         raise ValidationError([FieldError("", "type", message)])

@@ -17,12 +17,28 @@ from urllib.parse import urlencode
 from genshi.builder import Fragment, tag
 
 from wsgikit.media.html.languages import N_, SOURCE, Language
-from wsgikit.media.html.values import Values
+from wsgikit.media.html.values import Values, cut
 
 _ENGLISH = Language(SOURCE)
 
 #: Rows that a script offers while somebody types.
 PICKED = 20
+
+#: Characters that are shown of a text without a control.
+MAX_FIXED = 1000
+
+#: Characters of a text that can be changed in a form: browsers are slow with more, and a form of
+#: several such texts is as long as a server reads.
+MAX_TYPED = 2**18
+
+#: What is typed as text, for lack of a better control.
+_EXAMPLES = {
+    "datetime": "2026-02-28T12:30:00",
+    "time": "12:30:00",
+    "interval": "P1DT2H30M",
+    "json": '{"name": "value"}',
+    "array": '["one", "two"]',
+}
 
 #: What no form can carry: the HTML parser drops NUL, UTF-8 has no lone surrogates.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
@@ -92,8 +108,10 @@ def control(
     A name or text that no form can carry is shown, without a control.
     """
     given = {**(attributes or {}), "name": _form_name(field.name)}
+    if field.kind != "binary" and len(text or "") > MAX_TYPED:
+        return _fixed(text, given, language, N_("This is too long to be changed here."))
     if _UNSENDABLE_NAME.search(field.name) or _UNSENDABLE.search(text or ""):
-        return _fixed(text, given, language)
+        return _fixed(text, given, language, _ODD)
     # A required text may have been stored as an empty one, which the browser would refuse.
     if field.required and (text if not new else text != ""):
         given["required"] = "required"
@@ -126,20 +144,30 @@ def _form_name(name: str) -> str:
     return "_" + name if name.startswith("_") else name
 
 
-def _fixed(text: str | None, attributes: Mapping[str, Any], language: Language) -> Any:
-    note = N_("This cannot be changed here: it holds characters that a form cannot carry.")
-    shown = tag.output(text, id=attributes.get("id"))
+_ODD = N_("This cannot be changed here: it holds characters that a form cannot carry.")
+
+
+def _fixed(text: str | None, attributes: Mapping[str, Any], language: Language, note: str) -> Any:
+    shown = tag.output(text and cut(text, MAX_FIXED), id=attributes.get("id"), dir="auto")
     return Fragment()(shown, tag.small(language.gettext(note)))
 
 
 def _file(ask: _Ask) -> Any:
-    stored = ask.stored
-    note = None
-    if isinstance(stored, bytes | bytearray | memoryview):
-        ask.attributes.pop("required", None)
-        size = Values(ask.language).size(len(bytes(stored)))
-        note = ask.language.gettext(N_("Now {size}. Choose a file to replace it."), size=size)
-    return Fragment()(tag.input(type="file", **ask.attributes), tag.small(note) if note else "")
+    """Ask for a file; what is stored stays if none is chosen."""
+    stored, gettext = ask.stored, ask.language.gettext
+    if not isinstance(stored, bytes | bytearray | memoryview):
+        return tag.input(type="file", **ask.attributes)
+    ask.attributes.pop("required", None)
+    size = Values(ask.language).size(len(bytes(stored)))
+    note = gettext(N_("Now {size}. Choose a file to replace it."), size=size)
+    shown = Fragment()(tag.input(type="file", **ask.attributes), tag.small(note))
+    if ask.field.nullable:
+        # As a text that is left empty, this says that there is no value.
+        ticked = "checked" if ask.text == "" else None
+        name = ask.attributes["name"]
+        box = tag.input(type="checkbox", name=name, value="", checked=ticked)
+        shown(tag.label(box, " ", gettext(N_("Remove the file")), class_="remove"))
+    return shown
 
 
 def _checkbox(ask: _Ask) -> Any:
@@ -166,7 +194,8 @@ def _picker(ask: _Ask) -> Any:
         **ask.attributes,
     )
     # A text that was typed may be anything, but for a name of one of the rows.
-    name = tag.output(names.get(ask.text), for_=id, class_="picked", dir="auto")
+    known = names.get(ask.text)
+    name = tag.output(known if known != ask.text else None, for_=id, class_="picked", dir="auto")
     return Fragment()(typed, tag.datalist(id=f"{id}-list"), name, _search_link(ask))
 
 
@@ -227,14 +256,23 @@ def _textarea(ask: _Ask) -> Any:
     rows = min(max(text.count("\n") + 2, len(text) // 80, 3), 20)
     code = "code" if ask.field.kind in ("json", "array") else None
     # The HTML parser drops one line break after the start tag.
-    return tag.textarea("\n" + text, rows=rows, class_=code, dir="auto", **_bound(ask))
+    example = {"placeholder": _EXAMPLES.get(ask.field.kind), **_bound(ask)}
+    return tag.textarea("\n" + text, rows=rows, class_=code, dir="auto", **example)
 
 
 def _line(ask: _Ask) -> dict[str, Any]:
     modes = {"integer": "numeric", "decimal": "decimal"}
     mode = modes.get(ask.field.kind)
     text = "auto" if ask.field.kind == "text" else None
-    return {"type": "text", "inputmode": mode, "dir": text, "maxlength": _maxlength(ask)}
+    bound, example = _maxlength(ask), _example(ask)
+    found = {"type": "text", "inputmode": mode, "dir": text, "maxlength": bound}
+    return {**found, "placeholder": example}
+
+
+def _example(ask: _Ask) -> str | None:
+    offset = "+00:00" if ask.limit("timezone") else ""
+    found = _EXAMPLES.get(ask.field.kind)
+    return found and found + offset
 
 
 def _bound(ask: _Ask) -> dict[str, Any]:
@@ -284,7 +322,8 @@ def _moment(ask: _Ask) -> dict[str, Any] | None:
     if text and not (form.fullmatch(text) and _is_moment(text, read)):
         return None
     last = {"date": "9999-12-31", "datetime": "9999-12-31T23:59:59.999"}.get(kind)
-    return {"type": control_type, "max": last, "step": _seconds(text or "")}
+    step = None if kind == "date" else _seconds(text or "")
+    return {"type": control_type, "max": last, "step": step}
 
 
 def _is_moment(text: str, read: Callable[[str], Any]) -> bool:
@@ -295,7 +334,6 @@ def _is_moment(text: str, read: Callable[[str], Any]) -> bool:
     return True
 
 
-def _seconds(text: str) -> str | None:
-    if text.count(":") < 2:
-        return None
+def _seconds(text: str) -> str:
+    # Unless told so, browsers have no place for seconds (HTML, 4.10.5.1.11).
     return "0.001" if "." in text else "1"

@@ -28,6 +28,9 @@ HELPERS = (
     *("_", "ngettext", "number_text", "how_many", "cut_text", "say"),
 )
 
+#: Characters of the texts of a form that is sent as a query is.
+MAX_ENCODED = 2**16
+
 _NOWHERE = (None, -1, -1)
 _END_A = END, QName("a"), _NOWHERE
 
@@ -362,9 +365,11 @@ class Helpers:
                 yield fields.get(name), shown
 
     def enctype(self) -> str | None:
-        """Give the encoding of a form: multipart if it may carry a file."""
+        """Give the encoding of a form: multipart if it may carry a file, or is long."""
         files = any(f.kind == "binary" and f.writable for f in self._context["meta"])
-        return "multipart/form-data" if files else None
+        # The other encoding makes nine characters of some.
+        long = sum(len(text or "") for text in self._context["values"].values()) > MAX_ENCODED
+        return "multipart/form-data" if files or long else None
 
     def complaints(self) -> Iterator[tuple[str, str]]:
         """Give where and what, for each of the errors of a problem (RFC 9457)."""

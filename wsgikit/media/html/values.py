@@ -76,8 +76,7 @@ class Values:
             return self._moment(value)
         if isinstance(value, _BYTES):
             return self._file(field, bytes(value), row, limit)
-        text = self._text(field, value, indent=None if limit else 2)
-        return Markup(escape(cut(text, limit), quote=False))
+        return _spread(self._text(field, value, indent=None if limit else 2), limit)
 
     def _text(self, field: Any, value: Any, indent: int | None) -> str:
         if isinstance(value, bool):
@@ -157,9 +156,14 @@ def _line(text: str, limit: int) -> Markup:
             return Markup(f"{start}{escape(shown, quote=False)}</a>")
         if _MAIL.fullmatch(text):
             return Markup(f'<a href="mailto:{text}">{shown}</a>')
+    return _spread(text, limit)
+
+
+def _spread(text: str, limit: int) -> Markup:
+    """Write a text; one that is very long scrolls in a box, which the keyboard reaches."""
     if not limit and len(text) > MAX_SPREAD:
         return element("div", text, class_="tall", tabindex="0", role="group")
-    return Markup(escape(shown, quote=False))
+    return Markup(escape(cut(text, limit), quote=False))
 
 
 def link_to(href: str, text: str) -> Markup:
