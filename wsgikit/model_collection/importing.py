@@ -196,7 +196,7 @@ def _unpacked(text: str) -> bytes:
     unpack = zlib.decompressobj()
     data = unpack.decompress(base64.b64decode(text, validate=True), MAX_FILE)
     if not unpack.eof:
-        raise ValueError("The file is cut off, or too large.")
+        raise ValueError("cut off, or too large")
     return data
 
 
