@@ -28,6 +28,11 @@ def test_it_is_twelve_lines_of_code() -> None:
     assert sum(bool(line.strip()) for line in code.splitlines()) == 12
 
 
+def test_the_documentation_shows_all_of_it() -> None:
+    _, _, code = EXAMPLE.read_text().rpartition('"""')
+    assert code in (ROOT / "docs" / "lineage.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("path", "text"), [("/hello/", "Hello, World!"), ("/hello/Ada", "Hello, Ada!")]
 )
