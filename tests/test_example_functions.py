@@ -30,7 +30,7 @@ def test_it_is_twelve_lines_of_code() -> None:
 
 def test_the_documentation_shows_all_of_it() -> None:
     _, _, code = EXAMPLE.read_text().rpartition('"""')
-    assert code in (ROOT / "docs" / "lineage.md").read_text()
+    assert code.strip() in (ROOT / "docs" / "lineage.md").read_text()
 
 
 @pytest.mark.parametrize(
