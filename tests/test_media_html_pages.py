@@ -447,7 +447,7 @@ PREVIEW = {
     "filename": "people.csv",
     "columns": [{"name": "id", "label": "Id"}, {"name": "name", "label": "Name"}],
     "rows": [["1", None], ["2", "x" * 100], ["3", ""]],
-    "written": {"count": 3, "created": 1},
+    "written": {"count": 3, "created": 1, "changed": 2, "left": 1},
     "mistakes": [],
 }
 
@@ -456,9 +456,13 @@ def test_an_import_shows_what_would_be() -> None:
     page = importing("post_import", again="aWQ=", **PREVIEW)
     told = page.one("section", role="status")
     assert "3 rows would be imported" in told.words()
-    assert "1 of them is new." in told.words()
+    assert [li.words() for li in told.all("li")] == [
+        "1 row is new",
+        "2 rows are there and would be changed",
+        "1 row is there and stays as it is",
+    ]
     assert sent(told.one("form")) == {
-        "data": "aWQ=",
+        "packed": "aWQ=",
         "filename": "people.csv",
         "on_duplicate": "merge",
         "confirm": "1",
@@ -467,6 +471,10 @@ def test_an_import_shows_what_would_be() -> None:
     assert cells == [["1", "1", "\u2013"], ["2", "2", "x" * 79 + "…"], ["3", "3", "empty"]]
     large = importing("post_import", again=None, **PREVIEW).one("section", role="status")
     assert "required" in large.one("form").one("input", type="file").attributes
+    same = {"count": 0, "created": 0, "changed": 0, "left": 4}
+    none = importing("post_import", again="aWQ=", **PREVIEW | {"written": same})
+    told = none.one("section", role="status")
+    assert told.words() == "Nothing would change 4 rows are there and stay as they are"
 
 
 def test_an_import_says_what_is_wrong_in_which_row() -> None:
@@ -483,6 +491,9 @@ def test_an_import_says_what_is_wrong_in_which_row() -> None:
     ]
     assert "There may be more." in told.words()
     assert not told.all("section", role="status")
+    assert "Row 1 is the first one below the names of the columns." not in told.words()
+    told = importing("post_import", **PREVIEW | {"mistakes": mistakes[:1], "header": True})
+    assert "Row 1 is the first one below the names of the columns." in told.words()
 
 
 # -- home --------------------------------------------------------------------------------------
@@ -553,7 +564,8 @@ def test_a_template_can_include_itself_and_others_in_circles(tmp_path: Path) -> 
 
 def test_what_a_page_includes_must_be_there(tmp_path: Path) -> None:
     write(tmp_path, "hello.html", '<xi:include href="gone.html"/>')
-    with pytest.raises(TemplateNotFound):
+    message = f"There is no template 'gone.html', which hello.html includes, in any of: {tmp_path}"
+    with pytest.raises(TemplateNotFound, match=re.escape(message)):
         ask("hello", None, {}, tmp_path)
     write(
         tmp_path,

@@ -78,10 +78,10 @@ class _Edition:
         """Give a template by its name, which may be relative to another's."""
         name = os.path.normpath(os.path.join(os.path.dirname(relative_to or ""), name))
         with self._lock:
-            return self._made.get(name) or self._make(name, cls or MarkupTemplate)
+            return self._made.get(name) or self._make(name, cls or MarkupTemplate, relative_to)
 
-    def _make(self, name: str, cls: Any) -> Any:
-        path = self._find(name)
+    def _make(self, name: str, cls: Any, included_by: str | None) -> Any:
+        path = self._find(name, included_by)
         # Includes are relative to the name: those of a built-in page may be a project's own.
         own = name.removeprefix(_OURS)
         with path.open("rb") as file:
@@ -95,13 +95,13 @@ class _Edition:
             raise
         return made
 
-    def _find(self, name: str) -> Path:
+    def _find(self, name: str, included_by: str | None) -> Path:
         for directory in () if name.startswith(_OURS) else self._directories:
             # A file that appears, or goes, changes the directory that it is in.
             self._note((directory / name).parent)
         path = find(name, self._directories)
         if path is None:
-            raise TemplateNotFound(name, [str(d) for d in (*self._directories, BUILT_IN)])
+            raise _missing(name, included_by, [*map(str, self._directories), str(BUILT_IN)])
         if path.parent != BUILT_IN:
             self._note(path)
         return path
@@ -128,6 +128,14 @@ def find(name: str, directories: Iterable[Path]) -> Path | None:
         directories, name = (), name.removeprefix(_OURS)
     candidates = (directory / name for directory in (*directories, BUILT_IN))
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _missing(name: str, included_by: str | None, places: Sequence[str]) -> TemplateNotFound:
+    """Make an error that says who wants the template, and where it was looked for."""
+    error = TemplateNotFound(name, places)
+    asked = f", which {included_by} includes" if included_by else ""
+    error.args = (f"There is no template {name!r}{asked}, in any of: {', '.join(places)}.",)
+    return error
 
 
 def _state(path: str) -> tuple[int, int] | None:
