@@ -105,6 +105,14 @@ def test_a_list_has_sizes_columns_and_exports() -> None:
     assert page.one("p", class_="exports").one("a").text == "CSV"
 
 
+@pytest.mark.parametrize(("more", "expected"), [(0, "Columns"), (3, "Columns 2/5")])
+def test_a_list_tells_that_it_has_more_columns(more: int, expected: str) -> None:
+    fields = [*NAMES, *(Field(f"more{n}") for n in range(more))]
+    options = [{"field": f, "value": f.name, "shown": f in NAMES} for f in fields]
+    page = listed(columns={"hidden": [], "options": options})
+    assert page.one("summary").words() == expected
+
+
 @pytest.mark.parametrize(
     ("count", "numbers", "expected"),
     [
