@@ -1,5 +1,6 @@
 """The pages of one row: the row itself, its forms, what points to it, and what just happened."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from webob import Request, Response
 
 from tests.cities import Client, Plain, memory_cities, mounted, table_cities
 from tests.pages import HTML_FIRST, Pages
+from wsgikit.deferred import DeferredCollection
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.model import Field, MemoryModel, Page, Reference, StoreError
 from wsgikit.model_collection import ModelCollection, flashes
@@ -436,6 +438,25 @@ def test_nobody_is_told_before_it_is_shown(pages: Pages) -> None:
 def test_a_program_gets_no_cookie(pages: Pages) -> None:
     response = pages.ask("POST", "/cities/", body={"name": "New"})
     assert "Set-Cookie" not in response.headers
+
+
+def test_a_view_that_cannot_be_imported_does_not_spoil_the_pages_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    package = tmp_path / "spoilt_views"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "countries.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    app, pages = Dispatcher(), Pages()
+    app.add("/cities/[{id:key}]", ModelCollection(memory_cities(tmp_path), media=pages.media))
+    app.add("/{view:word}/[{id:key}]", DeferredCollection("spoilt_views"))
+    pages.ask = Client(app)
+    context = pages("/cities/1")
+    assert context["label_of"](field(context, "country"), "CH") is None
+    assert "what is at /countries/ cannot be found out" in caplog.text
+    assert pages.ask("GET", "/cities/1?embed=country&format=json").status_int == 400
+    del sys.modules["spoilt_views"]
 
 
 @pytest.mark.parametrize(

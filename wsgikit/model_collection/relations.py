@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as made_of
 from typing import Any
 from urllib.parse import urlencode
+from wsgiref.types import WSGIEnvironment
 
 from webob import Request, exc
 
@@ -93,10 +94,22 @@ def places(request: Request) -> Mapping[str, str]:
     return dict(request.environ.get("wsgikit.places", tuple)())
 
 
+def reached(request: Request, url: str) -> tuple[Any, WSGIEnvironment] | None:
+    """Give what is at a URL, and the environ that it would get; `None` if nobody can know."""
+    reach = request.environ.get("wsgikit.reach")
+    try:
+        found: tuple[Any, WSGIEnvironment] | None
+        found = None if reach is None else reach(request.environ, url)
+    except Exception:
+        # A view that cannot be imported is shown when somebody goes there.
+        logger.exception("what is at %s cannot be found out", url)
+        return None
+    return found
+
+
 def seen_at(request: Request, url: str) -> Seen | None:
     """Give the collection at a URL; `None` if there is none, or not for this request."""
-    reach = request.environ.get("wsgikit.reach")
-    found = None if reach is None else reach(request.environ, url)
+    found = reached(request, url)
     if found is None or not hasattr(found[0], "seen"):
         return None
     app, environ = found
@@ -410,8 +423,7 @@ def _filter(field: Field, texts: Sequence[str]) -> dict[str, str]:
 def _referring(request: Request, app: Any, store: Any) -> Iterator[tuple[Seen, Field]]:
     """Give the collections that refer to rows of a collection, and by which field."""
     known = places(request)
-    reach = request.environ.get("wsgikit.reach")
-    ways = {name: reach(request.environ, url) for name, url in known.items()} if reach else {}
+    ways = {name: reached(request, url) for name, url in known.items()}
     apps = {name: found[0] for name, found in ways.items() if found is not None}
     names = {name for name, other in apps.items() if other is app}
     names |= {str(getattr(store, "name", ""))} - apps.keys()
