@@ -15,6 +15,7 @@ from wsgikit.collection import Collection
 from wsgikit.deferred import DeferredCollection
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.home import Home
+from wsgikit.media.html import HTML
 from wsgikit.media.json import JSON
 from wsgikit.model import Field, MemoryModel, Page, StoreError
 from wsgikit.model_collection import ModelCollection
@@ -67,6 +68,14 @@ def test_home_tells_what_there_is_and_how_large_it_is(site: Site, model: Any) ->
         }
         for title, n in (("cities", 5), ("countries", 2))
     ]
+
+
+def test_there_is_no_way_to_the_home_page_on_itself() -> None:
+    app = Dispatcher()
+    app.add("/", Home(app, "World", HTML()), name="home")
+    page = Client(app)("GET", "/", Accept="text/html").text
+    assert "<h1" in page
+    assert "<nav" not in page
 
 
 def test_a_large_collection_is_counted_up_to_a_bound() -> None:
