@@ -1,4 +1,8 @@
-"""Policies: what a request may touch of a model."""
+"""Policies: what a request may touch of a model.
+
+A policy narrows its own collection; other collections of the same dispatcher, whose foreign keys
+lead there, see no more of it (`following`, `relations`).  What is served nowhere has no policy.
+"""
 
 import logging
 from collections.abc import Callable
