@@ -511,3 +511,16 @@ def test_rows_pass_through_at_constant_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 800_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_cells_may_be_separated_otherwise(separator: str) -> None:
+    text = 'a,b;"x;y"\r\n"1";2\r\n'.replace(";", separator)
+    request = Request.blank("/", method="POST", content_type="text/csv", body=text.encode())
+    rows = CSVParser(separator=separator)(request)
+    assert [*rows] == [{"a,b": "1", f"x{separator}y": "2"}]
+
+
+def test_a_separator_is_one_of_a_few() -> None:
+    with pytest.raises(ValueError, match="separator: give one of"):
+        CSVParser(separator="x")
