@@ -4,6 +4,7 @@ import gzip
 import re
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -586,9 +587,20 @@ def test_people_change_and_delete_many_rows(visitor: Visitor, odd: str) -> None:
         page.get_by_role("checkbox", name=f"Tick {id}", exact=True).check()
     visitor.open("With the ticked rows")
     visitor.look()
-    page.locator(".many-box").get_by_role("button", name="Delete").click()
+    many = page.locator(".many-box")
+    many.get_by_label("Format").select_option("csv")
+    with page.expect_download() as download:
+        many.get_by_role("button", name="Export").click()
+    exported = Path(download.value.path()).read_text()
+    assert [line.partition(",")[0] for line in exported.splitlines()] == ["id", "1", "2"]
+    many.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Delete 2 rows?")
     visitor.look()
+    json = {"Content-Type": "application/json"}
+    page.request.patch(f"{odd}/reserved/2", data={"q": "theirs"}, headers=json)
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else changed these rows first")
+    visitor.look(refused=412)
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("status").filter(has_text="2 rows were deleted.")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(10)
@@ -658,6 +670,18 @@ def test_a_refusal_is_a_page_with_a_way_back(
     visitor.look(refused=status)
     way = visitor.page.get_by_role("navigation", name="Breadcrumb")
     assert way.get_by_role("link").all_inner_texts() == ["Home", "orders"]
+
+
+def test_nothing_covers_what_is_beside_it(visitor: Visitor, odd: str) -> None:
+    page, visitor.base = visitor.page, odd
+    visitor.go("/every~20type/?limit=5")
+    visitor.open("Filters")
+    visitor.look()
+    covering = "sets => sets.filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.locator(".filters fieldset").evaluate_all(covering) == 0
+    visitor.go(next(path for path in PAGES if "hostile" in path))
+    for box in page.locator("tbody .tick input").all():
+        box.check()  # which waits until it can be reached
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -730,6 +754,47 @@ def test_addresses_say_only_what_was_filled_in(visitor: Visitor, airports: str) 
         page.get_by_role("button", name="Apply").click()
         expect(page.get_by_role("list", name="Active filters")).to_be_visible()
         assert page.url == f"{airports}/airports/?sort=name&city__contains=Wanaka"
+
+
+def test_pages_fit_a_window_of_320_pixels(browser: Any, airports: str, odd: str) -> None:
+    """As at 400 % in a window of 1280 pixels (WCAG 1.4.10); tables scroll in a box of their own."""
+    wide = []
+    with visiting(browser, replace(WAYS[1], width=320)) as visitor:
+        paths = ("/", "/airports/?country=NZ&q=field", "/airports/LSZH;edit_form")
+        for url in [*(airports + path for path in paths), *(odd + path for path in PAGES)]:
+            visitor.page.goto(url)
+            if visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append(url)
+    assert wide == []
+
+
+@pytest.mark.parametrize("height", [850, 300])
+def test_what_has_the_focus_is_not_covered(height: int, browser: Any, airports: str) -> None:
+    """By the box for ticked rows, which stays in sight where there is room (WCAG 2.4.11)."""
+    with visiting(browser, WAYS[0]) as visitor:
+        page = visitor.page
+        page.set_viewport_size({"width": 640, "height": height})
+        page.goto(f"{airports}/airports/?limit=25")
+        page.locator("tbody .tick input").first.check()
+        page.locator(".many-box").evaluate("box => { box.open = true; }")
+        page.locator("tbody .tick input").first.focus()
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            assert page.evaluate(FOCUS_IS_AT_HAND), page.evaluate("document.activeElement.outerHTML")
+
+
+FOCUS_IS_AT_HAND = """() => {
+    const focused = document.activeElement, box = focused.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return top === null || focused.contains(top) || top.contains(focused);
+}"""
+
+
+def test_ticks_are_seen_in_forced_colours(browser: Any, airports: str) -> None:
+    with visiting(browser, WAYS[0], forced_colors="active") as visitor:
+        visitor.page.goto(f"{airports}/airports/?limit=10")
+        box = visitor.page.locator("tbody .tick input").first
+        assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
 
 
 def test_everything_works_by_keyboard(visitor: Visitor, airports: str) -> None:
