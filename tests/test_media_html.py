@@ -760,6 +760,8 @@ LIMITS: list[tuple[str, dict[str, Any], str | None, dict[str, str | None]]] = [
     ("interval", {}, None, {"placeholder": "P1DT2H30M"}),
     ("text", {}, None, {"placeholder": None}),
     ("json", {}, None, {"placeholder": '{"name": "value"}'}),
+    ("array", {"items": Field("item", "integer")}, None, {"placeholder": "[1, 2]"}),
+    ("array", {}, None, {"placeholder": None}),
 ]
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, event
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from wsgikit.model import (
@@ -30,6 +31,7 @@ from wsgikit.model import (
 )
 from wsgikit.query import Cursor, Query, QueryError, describe_ordering, encode_cursor
 from wsgikit.sql import TableModel, read_tables
+from wsgikit.sql.columns import field_of
 from wsgikit.sql.statements import MAX_STATEMENTS
 
 
@@ -373,6 +375,53 @@ def test_a_default_of_the_database_can_be_restored(engine: sa.Engine) -> None:
     assert model.create({}) == {"id": 1, **defaults}
     model.update(1, {"number": 1, "word": "y", "scalar": 1, "called": 1})
     assert model.update(1, dict.fromkeys(defaults, DEFAULT)) == {"id": 1, **defaults}
+
+
+@pytest.mark.parametrize("type_", [mysql.LONGTEXT(), mysql.MEDIUMTEXT(), sa.Text(), String(500)])
+def test_long_texts_have_several_lines(type_: Any) -> None:
+    table = Table("t", sa.MetaData(), Column("id", Integer, primary_key=True), Column("a", type_))
+    assert field_of(table.c.a, "mariadb").multiline
+
+
+def test_a_constant_default_of_the_database_is_told(engine: sa.Engine) -> None:
+    text = sa.text
+    created(
+        engine,
+        "t",
+        Column("id", Integer, primary_key=True),
+        Column("number", Integer, server_default="5"),
+        Column("less", sa.Float, server_default=text("-1.5")),
+        Column("word", String(9), server_default=text("'it''s'")),
+        Column("none", String(9), server_default=text("''")),
+        Column("day", sa.Date, server_default="2026-05-01"),
+        Column("now", sa.DateTime, server_default=text("CURRENT_TIMESTAMP")),
+        Column("odd", String(9), server_default=text(r"'a\\b'")),
+        Column("plain", String(9)),
+    )
+    reflected = Table("t", sa.MetaData(), autoload_with=engine)
+    model = TableModel(reflected, engine)
+    told = {f.name: f.default for f in model.fields if f.has_default and f.default is not None}
+    expected = {"number": 5, "less": -1.5, "word": "it's", "none": "", "day": date(2026, 5, 1)}
+    assert told == expected
+    assert {name: model.create({})[name] for name in told} == expected
+
+
+def test_a_default_of_a_declared_column_is_told(sqlite_engine: sa.Engine) -> None:
+    columns = [
+        Column("id", Integer, primary_key=True),
+        Column("sure", sa.Boolean, server_default=sa.true()),
+        Column("number", Integer, server_default="many"),
+        Column("file", sa.LargeBinary, server_default="abcd"),
+        Column("called", Integer, default=lambda: 8, server_default="7"),
+        Column("fetched", Integer, server_default=sa.FetchedValue()),
+    ]
+    model = TableModel(Table("t", sa.MetaData(), *columns), sqlite_engine)
+    told = {f.name: f.default for f in model.fields if f.has_default}
+    assert told == {
+        "id": None,
+        "sure": True,
+        **dict.fromkeys(("number", "file", "called", "fetched")),
+    }
 
 
 def test_a_default_that_cannot_be_spelled_keeps_the_value(sqlite_engine: sa.Engine) -> None:

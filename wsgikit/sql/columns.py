@@ -1,7 +1,9 @@
 """A column of a table as a `wsgikit.model.Field`: SQLAlchemy's types as kinds with limits."""
 
 import enum
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy import types as sqltypes
 
-from wsgikit.model import Field, Reference
+from wsgikit.model import Field, Reference, Unfit
 
 INT64 = (-(2**63), 2**63 - 1)
 #: The ranges of whole numbers, by the names of types.  SQLite stores 64 bits in all of them.
@@ -69,7 +71,7 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
     limits = _narrowed(limits, column.info)
     writable = not generated and (kind != "other" or is_untyped(column.type, dialect))
     nullable = bool(column.nullable) and not column.primary_key
-    return Field(
+    field = Field(
         name=str(column.key),
         kind=kind,
         label=str(column.info.get("label", "")),
@@ -83,6 +85,7 @@ def field_of(column: sa.Column[Any], dialect: str) -> Field:
         misfits=_misfits_of(column, kind, dialect),
         **limits,
     )
+    return field if column.default is not None else replace(field, default=_written(field, column))
 
 
 def _narrowed(limits: dict[str, Any], info: Mapping[Any, Any]) -> dict[str, Any]:
@@ -152,9 +155,11 @@ def kind_of(type_: sqltypes.TypeEngine[Any], dialect: str) -> tuple[str, dict[st
 
 
 def _text_limits(type_: Any, dialect: str) -> dict[str, Any]:
-    multiline = isinstance(type_, sqltypes.Text) or (type_.length or 0) > 255
+    # MariaDB's MEDIUMTEXT and LONGTEXT are no subclasses.
+    long = isinstance(type_, sqltypes.Text) or type(type_).__name__ in ("MEDIUMTEXT", "LONGTEXT")
+    multiline = long or (type_.length or 0) > 255
     # A reflected MariaDB TEXT has its length in bytes, which the database checks itself.
-    length = None if isinstance(type_, sqltypes.Text) else type_.length
+    length = None if long else type_.length
     return {"length": length, "multiline": multiline, "nul": dialect != "postgresql"}
 
 
@@ -242,6 +247,28 @@ _LIMITS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
 def _constant_default(column: sa.Column[Any]) -> Any:
     default: Any = column.default
     return spelled(column, default.arg) if default is not None and default.is_scalar else None
+
+
+#: A constant in SQL: a text, of a type on PostgreSQL, a number, or a truth value.  One with a
+#: backslash is spelled differently everywhere.
+_LITERAL = re.compile(
+    r"\(?(?:'(?P<text>(?:[^'\\]|'')*)'(?:::[\w \"().]+)?|(?P<plain>-?[0-9.]+|true|false))\)?",
+    re.IGNORECASE,
+)
+
+
+def _written(field: Field, column: sa.Column[Any]) -> Any:
+    """Give the default that the database itself has for a column, if it is a plain constant."""
+    default: Any = getattr(column.server_default, "arg", None)
+    if isinstance(default, str):
+        text: str | None = default
+    else:
+        match = _LITERAL.fullmatch(str(getattr(default, "text", default)))
+        text = match and (match["plain"] or (match["text"] or "").replace("''", "'"))
+    try:
+        return None if text is None or field.kind in ("binary", "other") else field.read(text)
+    except Unfit:
+        return None
 
 
 def spelled(column: sa.Column[Any], value: Any) -> Any:

@@ -37,8 +37,8 @@ _EXAMPLES = {
     "time": "12:30:00",
     "interval": "P1DT2H30M",
     "json": '{"name": "value"}',
-    "array": '["one", "two"]',
 }
+_ARRAYS = {"integer": "[1, 2]", "text": '["one", "two"]'}
 
 #: What no form can carry: the HTML parser drops NUL, UTF-8 has no lone surrogates.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
@@ -256,23 +256,24 @@ def _textarea(ask: _Ask) -> Any:
     rows = min(max(text.count("\n") + 2, len(text) // 80, 3), 20)
     code = "code" if ask.field.kind in ("json", "array") else None
     # The HTML parser drops one line break after the start tag.
-    example = {"placeholder": _EXAMPLES.get(ask.field.kind), **_bound(ask)}
-    return tag.textarea("\n" + text, rows=rows, class_=code, dir="auto", **example)
+    more = {"placeholder": _example(ask), **_bound(ask)}
+    return tag.textarea("\n" + text, rows=rows, class_=code, dir="auto", **more)
 
 
 def _line(ask: _Ask) -> dict[str, Any]:
     modes = {"integer": "numeric", "decimal": "decimal"}
     mode = modes.get(ask.field.kind)
     text = "auto" if ask.field.kind == "text" else None
-    bound, example = _maxlength(ask), _example(ask)
-    found = {"type": "text", "inputmode": mode, "dir": text, "maxlength": bound}
-    return {**found, "placeholder": example}
+    more = {"maxlength": _maxlength(ask), "placeholder": _example(ask)}
+    return {"type": "text", "inputmode": mode, "dir": text, **more}
 
 
 def _example(ask: _Ask) -> str | None:
-    offset = "+00:00" if ask.limit("timezone") else ""
+    items = ask.limit("items")
+    if items is not None:
+        return _ARRAYS.get(items.kind)
     found = _EXAMPLES.get(ask.field.kind)
-    return found and found + offset
+    return f"{found}+00:00" if found and ask.limit("timezone") else found
 
 
 def _bound(ask: _Ask) -> dict[str, Any]:
