@@ -392,7 +392,7 @@ def test_writing_is_described() -> None:
         "application/x-www-form-urlencoded", "multipart/form-data", "application/json",
     }  # fmt: skip
     assert statuses(creation) == [
-        200, 201, 303, 400, 403, 405, 406, 409, 411, 413, 415, 422, 500, 503,
+        200, 201, 303, 400, 403, 405, 406, 409, 411, 412, 413, 415, 422, 500, 503,
     ]  # fmt: skip
     change = operation(found, "/people/{id}", "patch")
     assert set(change["requestBody"]["content"]) >= {
@@ -427,6 +427,7 @@ def test_options_show_in_the_description() -> None:
     deletion = operation(found, "/people/", "delete")
     (everything,) = [p for p in deletion["parameters"] if p.get("name") == "limit"]
     assert everything["schema"] == {"const": "all"}
+    assert 412 in statuses(deletion)
     empty = [p["name"] for p in deletion["parameters"] if "allowEmptyValue" in p]
     assert empty == ["format"]
     creation = operation(found, "/people/", "post")

@@ -300,7 +300,9 @@ def _create(served: Served) -> Node:
         "200": _answer("Nothing was new.", shown, *headers, "Vary") if many else None,
         **_led_on(served, "row"),
         # A form may name another method, which is then not one of this URL.
-        **_refusals(served, *_BODY, 403, *([405] if served.forms else []), 409, 422, unsafe=True),
+        **_refusals(
+            served, *_BODY, 403, *([405] if served.forms else []), 409, 412, 422, unsafe=True
+        ),
     }
     header_names = ["Prefer", *(["Idempotency-Key"] if served.idempotent else [])]
     return {
@@ -403,7 +405,7 @@ def _many(served: Served, text: str) -> Node:
         "responses": {
             "200": _answer("How many rows.", _shown(served, count), "Preference-Applied", "Vary"),
             "204": _answer("It is done.", None, "Preference-Applied"),
-            **_refusals(served, *_BODY, 403, 409, 422, unsafe=True),
+            **_refusals(served, *_BODY, 403, 409, 412, 422, unsafe=True),
         },
     }
 
