@@ -31,8 +31,8 @@ class Way:
 #: Each pair of choices is in one of them.
 WAYS = (
     Way("desk by day", 1280, "light", True),
-    Way("phone by night, no script", 390, "dark", False),
-    Way("phone by day", 360, "light", True),
+    Way("phone by night", 390, "dark", True),
+    Way("phone by day, no script", 390, "light", False),
     Way("desk by night, no script", 1280, "dark", False),
 )
 
