@@ -809,7 +809,8 @@ def test_what_has_the_focus_is_not_covered(height: int, browser: Any, airports: 
         page.locator("tbody .tick input").first.focus()
         for _ in range(40):
             page.keyboard.press("Tab")
-            assert page.evaluate(FOCUS_IS_AT_HAND), page.evaluate("document.activeElement.outerHTML")
+            focused = page.evaluate("document.activeElement.outerHTML")
+            assert page.evaluate(FOCUS_IS_AT_HAND), focused
 
 
 FOCUS_IS_AT_HAND = """() => {
