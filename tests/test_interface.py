@@ -683,14 +683,18 @@ def test_nothing_covers_what_is_beside_it(visitor: Visitor, odd: str) -> None:
     assert covered(page, "tbody .tick input") == []
 
 
+COVERED = """controls => controls.filter(control => {
+    control.scrollIntoView({block: "center"});
+    const {left, right, top, bottom} = control.getBoundingClientRect();
+    return [(left + right) / 2, right - 3].some(
+        x => document.elementFromPoint(x, (top + bottom) / 2) !== control);
+}).map(control => control.name)"""
+
+
 def covered(page: Any, selector: str) -> list[str]:
     """Give the names of the controls whose middle or end belongs to something else."""
-    return page.locator(selector).evaluate_all("""controls => controls.filter(control => {
-        control.scrollIntoView({block: "center"});
-        const {left, right, top, bottom} = control.getBoundingClientRect();
-        return [(left + right) / 2, right - 3].some(
-            x => document.elementFromPoint(x, (top + bottom) / 2) !== control);
-    }).map(control => control.name)""")
+    found: list[str] = page.locator(selector).evaluate_all(COVERED)
+    return found
 
 
 @pytest.mark.parametrize("path", PAGES)
