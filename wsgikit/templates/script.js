@@ -4,14 +4,12 @@ const each = (what, work, where = document) => where.querySelectorAll(what).forE
 // A box in the heading ticks all rows of the page, and the bar below says how many are ticked.
 each("form.many", form => {
   const boxes = [...form.querySelectorAll("tbody .tick input")], head = form.querySelector("thead .tick");
-  const every = head.appendChild(document.createElement("input"));
-  every.type = "checkbox";
-  every.ariaLabel = head.dataset.all;
+  const every = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: head.dataset.all });
+  head.append(every);
   form.addEventListener("change", ({ target }) => {
     if (target === every) for (const box of boxes) box.checked = every.checked;
     const ticked = boxes.filter(box => box.checked).length;
-    every.checked = ticked === boxes.length;
-    every.indeterminate = ticked > 0 && !every.checked;
+    [every.checked, every.indeterminate] = [ticked === boxes.length, ticked > 0 && ticked < boxes.length];
     form.querySelector("summary b").textContent = ticked || "";
   });
 });
@@ -23,18 +21,20 @@ each("input[data-find]", input => {
     const typed = input.value, picked = [...input.list.options].find(option => option.value === typed);
     each("output", name => { name.value = picked?.label ?? ""; }, input.parentNode);
     clearTimeout(timer);
-    if (typed && !picked) timer = setTimeout(async () => {
+    timer = typed && !picked && setTimeout(async () => {
       const answer = await fetch(input.dataset.find + encodeURIComponent(typed));
       const rows = answer.ok ? (await answer.json()).data.map(Object.values) : [];
-      const options = rows.map(([value, label]) => new Option(label ?? value, value));
+      const options = rows.map(([value, label]) => new Option(label ?? "", value));
       if (typed === input.value) input.list.replaceChildren(...options);
     }, 150);
   });
 });
 
-// An address does not repeat what was left empty, and Escape closes what is open.
-addEventListener("formdata", ({ target, formData }) => {
-  for (const [name, text] of target.method === "get" ? [...formData] : [])
-    if (!text && !/__(eq|ne)$/.test(name)) formData.delete(name);
+// A second click does not send again; an address says only what was filled in; Escape closes what is open.
+let last = {};
+addEventListener("submit", e => {
+  if (last.submitter === e.submitter && e.timeStamp - last.timeStamp < 5e3) e.preventDefault(); else last = e;
 });
+addEventListener("formdata", ({ target: { method }, formData }) => method === "get" && [...formData].forEach(
+  ([name, text]) => text || /__(eq|ne)$/.test(name) || formData.delete(name)));
 addEventListener("keydown", ({ key }) => key === "Escape" && each("details[open]", box => { box.open = false; }));
