@@ -227,8 +227,7 @@ TEXTS = (
     "Others were changing the same; nothing was changed.",
     "Choose the file again.",
     "Somebody else changed this row in the meantime; nothing was saved.",
-    "Somebody else deleted this row in the meantime. "
-    "Save to store what you typed as a new one.",
+    "Somebody else deleted this row in the meantime. Save to store what you typed as a new one.",
     "That method is not for this URL.",
     "The browser says that this request was made by a page of another site. "
     "Send it from a page of this site.",
