@@ -6,7 +6,7 @@ from pathlib import Path
 
 from webob import Request
 
-from examples import blog, counter, functions, hello, uri_shapes
+from examples import blog, counter, functions, hello, pastebin, uri_shapes
 from wsgikit.dispatcher import Dispatcher
 from wsgikit.events import EventStream, MaxStreams, encode_event
 from wsgikit.static import static
@@ -53,6 +53,7 @@ app.add("/functions|", functions.app)
 app.add("/counter|", counter.make_app())
 app.add("/shapes|", uri_shapes.make_app())
 app.add("/hello|", hello.app)
+app.add("/pastes|", pastebin.make_app(database))
 app.add("/static|", static(ROOT / "examples"))
 app.add("/echo/[{rest:path}]", echo)
 app.add("/events", GET=EventStream(two_events))

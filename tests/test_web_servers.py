@@ -214,6 +214,18 @@ def test_lists_lead_on_and_are_exported_whole(server: Server) -> None:
     assert [row["author"] for row in json.loads(query.body)["data"]] == ["Bob", "Cyd"]
 
 
+def test_a_paste_is_sent_by_a_form_and_read(server: Server) -> None:
+    sent = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+    answer = ask(server, "/pastes/", "POST", b"code=print%28%22%C3%A9%22%29", sent)
+    assert answer.status == 303
+    start = f"http://{server.host}{server.prefix}"
+    paste = answer.headers["Location"].removeprefix(start)
+    assert re.fullmatch(r"/pastes/\d+", paste)
+    assert ask(server, f"{paste};raw").text == 'print("é")'
+    page = ask(server, paste, headers={"Accept": "text/html"}).text
+    assert f'href="{server.prefix}{paste};raw"' in page
+
+
 def test_every_link_of_a_page_begins_with_the_prefix(server: Server) -> None:
     post = create(server, "/blog/blog/", {"title": "Linked"})
     for path in ("/blog/", "/blog/blog/", post, f"{post};edit_form", f"{post}/comments/;new_form"):
