@@ -1,6 +1,7 @@
 """Files as spreadsheets save them."""
 
 import codecs
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from wsgikit.media import ParseError
 from wsgikit.model import Exact, Field
 from wsgikit.model_collection.spreadsheets import (
     fitted,
+    has_decimal_comma,
     in_utf8,
     mistakes,
     separator_of,
@@ -66,9 +68,9 @@ def test_empty_lines_at_the_end_are_rows_of_one_column_only() -> None:
     assert without_empty_end(b"a\n1\n\n", ",") == b"a\n1\n\n"
 
 
-def fit(separator: str = ";", **row: str | None) -> dict[str, Any]:
+def fit(*, local: bool = True, **row: str | None) -> dict[str, Any]:
     texts = {name: None if text is None else Exact(text) for name, text in row.items()}
-    [found] = fitted([texts], FIELDS, separator)
+    [found] = fitted([texts], FIELDS, dates=local, comma=local)
     assert all(value is None or type(value) is Exact for value in found.values())
     return dict(found)
 
@@ -79,12 +81,15 @@ def fit(separator: str = ";", **row: str | None) -> dict[str, Any]:
         ("height", "1,5", "1.5"),
         ("height", "-1.234.567,50", "-1234567.50"),
         ("price", "0,10", "0.10"),
-        ("price", "1.234", "1.234"),
+        ("price", "1.234", "1234"),
+        ("price", "38.7", "38.7"),
+        ("height", " 1,5 ", "1.5"),
+        ("id", "1.500", "1500"),
         ("price", "12.34,5", "12.34,5"),
         ("price", "1,234,567", "1,234,567"),
         ("height", None, None),
         ("height", "", ""),
-        ("id", "1,0", "1,0"),
+        ("id", "1,5", "1.5"),
         ("note", "1,5", "1,5"),
         ("day", "1.5.2026", "2026-05-01"),
         ("day", "2026-05-01", "2026-05-01"),
@@ -99,7 +104,30 @@ def test_values_are_read_as_where_the_decimal_sign_is_a_comma(
     name: str, text: str | None, value: str | None
 ) -> None:
     assert fit(**{name: text}) == {name: value}
-    assert fit(",", **{name: text}) == {name: text}
+    assert fit(local=False, **{name: text}) == {name: text}
+
+
+@pytest.mark.parametrize(
+    ("texts", "comma"),
+    [
+        (["1", "2,5", "x"], True),
+        ([None, "1.234,5"], True),
+        ([" 1,5 "], True),
+        (["1.234", "38.704", "", "1,2,3"], False),
+        ([], False),
+    ],
+)
+def test_one_decimal_comma_tells_for_the_whole_file(texts: list[Any], comma: bool) -> None:
+    assert has_decimal_comma([{"Height": text} for text in texts], FIELDS) is comma
+    assert has_decimal_comma([{"note": text} for text in texts], FIELDS) is False
+
+
+def test_what_cannot_be_read_tells_nothing() -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        yield {"height": "1.5"}
+        raise ParseError("Line 3: Not CSV.")
+
+    assert has_decimal_comma(rows(), FIELDS) is False
 
 
 def test_columns_are_known_by_their_labels_too() -> None:
@@ -107,12 +135,12 @@ def test_columns_are_known_by_their_labels_too() -> None:
     # Not if two are meant.
     assert fit(**{"Full name": "Ada", "name": "x"}) == {"Full name": "Ada", "name": "x"}
     assert fit(**{"Full name": "Ada", "NAME": "x"}) == {"Full name": "Ada", "NAME": "x"}
-    assert [*fitted([], FIELDS, ",")] == []
+    assert [*fitted([], FIELDS)] == []
 
 
 def test_a_column_that_two_fields_are_called_is_neither() -> None:
     fields = [Field("a", label="Name"), Field("b", label="Name")]
-    [row] = fitted([{"name": "x"}], fields, ",")
+    [row] = fitted([{"name": "x"}], fields)
     assert row == {"name": "x"}
 
 

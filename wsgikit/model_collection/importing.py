@@ -134,7 +134,13 @@ class Import:
         data = spreadsheets.in_utf8(self.file.data)
         separator = spreadsheets.separator_of(data, self.fields)
         data = spreadsheets.without_empty_end(data, separator)
-        return spreadsheets.fitted(self._read(data, separator=separator), self.fields, separator)
+
+        def read() -> Iterable[Mapping[str, Any]]:
+            return self._read(data, separator=separator)
+
+        dates = separator == ";"
+        comma = dates and spreadsheets.has_decimal_comma(read(), self.fields)
+        return spreadsheets.fitted(read(), self.fields, dates=dates, comma=comma)
 
     def _read(self, data: bytes, **options: Any) -> Iterable[Mapping[str, Any]]:
         environ = {

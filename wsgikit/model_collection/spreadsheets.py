@@ -4,19 +4,19 @@
 somebody saved from a spreadsheet differs in ways that say what they mean:
 
 - "Unicode text" is UTF-16;
-- where numbers have a decimal comma, semicolons separate the cells, and there `1.234,50` is a
-  number and `01.05.2026` a date; tabs separate the cells of text that was pasted;
+- where numbers have a decimal comma, semicolons separate the cells, and there `01.05.2026` is a
+  date; tabs separate the cells of text that was pasted;
 - empty lines follow the last row;
 - people name columns as they see them: by the label, or with blanks around.
 
-Nothing is guessed that could mean two things: `1.234` stays what it is, and dates with slashes
-are no dates.
+Nothing is guessed that could mean two things: `1.234` has groups of digits only if there is a
+decimal comma in the file, and dates with slashes are no dates.
 """
 
 import csv
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -26,7 +26,8 @@ from wsgikit.model import Field, FieldError
 #: What may separate cells; the first one where nothing tells.
 SEPARATORS = ",;\t|"
 
-_NUMBER = re.compile(r"(-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)),([0-9]+)")
+_NUMBER = re.compile(r"(-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+))(?:,([0-9]+))?")
+_NUMBERS = frozenset({"integer", "float", "decimal"})
 _DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?: ([0-9]{1,2}):([0-9:]+))?")
 
 Row = Mapping[str, Any]
@@ -66,12 +67,36 @@ def without_empty_end(data: bytes, separator: str) -> bytes:
     return data.rstrip(b"\r\n") if several else data
 
 
-def fitted(rows: Iterable[Row], fields: Sequence[Field], separator: str) -> Iterator[Row]:
-    """Give rows with the names of the fields, and values as these are read."""
+def has_decimal_comma(rows: Iterable[Row], fields: Sequence[Field]) -> bool:
+    """Tell whether there is a number with a comma; of rows up to one that cannot be read."""
+    numbers = {field.name for field in fields if field.kind in _NUMBERS}
+    try:
+        for row in fitted(rows, fields):
+            texts = [text for name, text in row.items() if text and name in numbers]
+            if any((found := _NUMBER.fullmatch(text.strip())) and found[2] for text in texts):
+                return True
+    except ParseError:
+        pass  # whoever reads the rows is told
+    return False
+
+
+def fitted(
+    rows: Iterable[Row], fields: Sequence[Field], *, dates: bool = False, comma: bool = False
+) -> Iterator[Row]:
+    """Give rows with the names of the fields, and values as these are read.
+
+    Args:
+        rows: Those of a file.
+        fields: Those of the model.
+        dates: Whether dates are written with dots.
+        comma: Whether the decimal sign is a comma.
+    """
     rows = iter(rows)
     for first in islice(rows, 1):
         named = _spelled([*first], fields)
-        read = _readers(fields) if separator == ";" else {}
+        by_kind = dict.fromkeys(("date", "datetime"), _moment) if dates else {}
+        by_kind |= dict.fromkeys(_NUMBERS, _number) if comma else {}
+        read = {field.name: by_kind.get(field.kind, _same) for field in fields}
         plan = [(name, named[name], read.get(named[name], _same)) for name in first]
         for row in chain([first], rows):
             yield {field: read(row[name]) for name, field, read in plan}
@@ -110,22 +135,20 @@ def _spelled(names: Sequence[str], fields: Sequence[Field]) -> dict[str, str]:
     return {n: field if taken.count(field) == 1 else n for n, field in spelled.items()}
 
 
-def _readers(fields: Iterable[Field]) -> dict[str, Callable[[Any], Any]]:
-    by_kind = {"float": _number, "decimal": _number, "date": _moment, "datetime": _moment}
-    return {field.name: by_kind.get(field.kind, _same) for field in fields}
-
-
 def _same(text: Any) -> Any:
     return text
 
 
 def _number(text: Any) -> Any:
-    found = text and _NUMBER.fullmatch(text)
-    return type(text)(f"{found[1].replace('.', '')}.{found[2]}") if found else text
+    found = text and _NUMBER.fullmatch(text.strip())
+    if not found:
+        return text
+    whole = found[1].replace(".", "")
+    return type(text)(f"{whole}.{found[2]}" if found[2] else whole)
 
 
 def _moment(text: Any) -> Any:
-    found = text and _DAY.fullmatch(text)
+    found = text and _DAY.fullmatch(text.strip())
     if not found:
         return text
     day, month, year, hour, rest = found.groups()
