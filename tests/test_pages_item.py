@@ -388,6 +388,28 @@ def test_a_form_reads_each_referenced_table_once(engine: sa.Engine) -> None:
     assert choices["two"]["options"] == [{"value": "2", "text": "No. 2"}]
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_what_points_here_is_counted_by_an_index_or_if_it_is_little(
+    sqlite_engine: sa.Engine, indexed: bool
+) -> None:
+    metadata = sa.MetaData()
+    groups = Table("groups", metadata, Column("id", Integer, primary_key=True))
+    of = Column("of", ForeignKey(groups.c.id), index=indexed)
+    people = Table("people", metadata, Column("id", Integer, primary_key=True), of)
+    metadata.create_all(sqlite_engine)
+    pages = Pages().mount(*((t.name, TableModel(t, sqlite_engine)) for t in (people, groups)))
+    with sqlite_engine.begin() as connection:
+        connection.execute(groups.insert(), {"id": 1})
+        connection.execute(people.insert(), [{"of": 1}] * 3)
+    [link] = pages("/groups/1")["backlinks"]
+    assert link["count"] == {"n": 3, "exact": True}
+    with sqlite_engine.begin() as connection:
+        connection.execute(people.insert(), [{}] * 10_000)
+    [link] = pages("/groups/1")["backlinks"]
+    assert link["count"] == ({"n": 3, "exact": True} if indexed else None)
+    assert len(pages(link["url"])["data"]) == 3
+
+
 # -- flash messages --------------------------------------------------------------------------
 
 

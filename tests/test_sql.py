@@ -231,6 +231,21 @@ def test_fields_describe_the_columns(engine: sa.Engine) -> None:
     assert (by_name["matrix"].kind, by_name["matrix"].items) == ("array", None)
 
 
+def test_a_column_leads_an_index_or_not(engine: sa.Engine) -> None:
+    table = Table(
+        "t",
+        sa.MetaData(),
+        Column("a", Integer, primary_key=True),
+        Column("b", Integer, primary_key=True),
+        *(Column(name, Integer) for name in "cdef"),
+        sa.UniqueConstraint("c", "d"),
+        sa.Index("some", "e", "f"),
+        sa.Index("odd", sa.text("f + 1")),
+    )
+    model = TableModel(table, engine)
+    assert [name for name in "abcdef" if model.is_indexed(name)] == ["a", "c", "e"]
+
+
 def test_a_reference_to_an_unknown_or_keyless_column_is_a_plain_value(engine: sa.Engine) -> None:
     other = Table(
         "other",

@@ -157,6 +157,8 @@ class Model(Protocol):
       By it what other collections hide stays hidden from filters and `Query.embed`;
     - `glance(query)`: the rows that a query selects, however many, or all rows of the model if
       there are no more than `Query.limit`; and whether these are all.  It saves a statement;
+    - `is_indexed(name)`: whether the rows of one value of a field are found without reading all;
+      of others in a large table, pages do not count how many there are;
     - the verbs of a `Store`: transactions, and writes of many rows.
 
     Every verb raises `UnavailableError` when the store cannot be reached, and `StoreError`

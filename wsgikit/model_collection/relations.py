@@ -396,7 +396,7 @@ def backlinks(
 
     Returns:
         Dicts of `title`, `field_label`, `url` (of the list of those rows) and `count` (a dict of
-        `n` and `exact`, up to a bound; `None` if there are too many collections to count).
+        `n` and `exact`, up to a bound; `None` if that is too much to count).
     """
     found: list[dict[str, Any]] = []
     for seen, field in _referring(request, app, store):
@@ -447,14 +447,22 @@ def _refers(field: Field, names: Iterable[str]) -> bool:
 def _count(model: Any, field: Field, values: Sequence[Any]) -> dict[str, Any] | None:
     operator = "eq" if len(values) == 1 else "in"
     same = Comparison(field.name, operator, tuple(values), field.name, texts=False)
-    fields = model.key or (field.name,)
+    query = Query(limit=1, fields=model.key or (field.name,), count="bounded")
     try:
-        page = model.list(Query(limit=1, filter=same, fields=fields, count="bounded"))
+        if not _is_found_fast(model, field, query):
+            return None
+        page = model.list(replace(query, filter=same))
     except (QueryError, ModelError):
         # Perhaps it is kept elsewhere; the page is of another table, and can do without.
         logger.exception("the rows of a collection that point here cannot be counted")
         return None
     return counted(page)
+
+
+def _is_found_fast(model: Any, field: Field, query: Query) -> bool:
+    """Say whether rows are counted without reading a large table."""
+    is_indexed = getattr(model, "is_indexed", None)
+    return is_indexed is None or is_indexed(field.name) or model.list(query).count_exact
 
 
 def counted(page: Page) -> dict[str, Any] | None:

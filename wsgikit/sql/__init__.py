@@ -62,7 +62,7 @@ from wsgikit.model import (
 from wsgikit.query import Query
 from wsgikit.sql.bulk import Creation, OnDuplicate
 from wsgikit.sql.cells import Column, column_of, is_value, names_rows
-from wsgikit.sql.columns import field_of, is_plain_text, target_of
+from wsgikit.sql.columns import field_of, is_indexed, is_plain_text, target_of
 from wsgikit.sql.faults import CONVERSION_ERRORS, Deed, is_unreadable
 from wsgikit.sql.limits import Limits
 from wsgikit.sql.selected import Selected
@@ -267,6 +267,10 @@ class TableModel:
         several = bool(query.count or query.embed)
         with self._session("list", snapshot=several) as connection:
             return lists.page(connection, request)
+
+    def is_indexed(self, name: str) -> bool:
+        """See `wsgikit.model.Model`; only indexes that the table knows count."""
+        return is_indexed(self.table.c[name])
 
     @repeated
     def glance(self, query: Query) -> tuple[Sequence[Row], bool]:

@@ -51,6 +51,14 @@ _TYPE_KINDS: tuple[tuple[type[Any], str], ...] = (
 )
 
 
+def is_indexed(column: sa.Column[Any]) -> bool:
+    """Say whether a column is the first one of an index, of the key, or of what is unique."""
+    table: Any = column.table
+    unique = [c for c in table.constraints if isinstance(c, sa.UniqueConstraint)]
+    sorted_by = (each.columns for each in (table.primary_key, *unique, *table.indexes))
+    return any(column is next(iter(columns), None) for columns in sorted_by)
+
+
 def field_of(column: sa.Column[Any], dialect: str) -> Field:
     """Describe a column as a field.
 
