@@ -880,6 +880,22 @@ def test_a_hint_describes_its_control() -> None:
     assert hint.text == "As on the passport."
 
 
+def test_what_the_store_fills_in_need_not_be_typed() -> None:
+    made, known = Field("made", has_default=True), Field("known", has_default=True, default="x")
+    page = form(made, known)
+    (note,) = page.all("small")
+    assert (note.text, note["id"]) == ("Filled in if it is left empty.", "field-made-filled")
+    assert page.one("input", name="made")["aria-describedby"] == "field-made-filled"
+    assert page.one("input", name="known")["aria-describedby"] is None
+    assert not form(made, row={"id": 1, "made": "x"}).all("small")
+
+
+def test_the_title_of_a_row_says_what_it_is_one_of() -> None:
+    row = {"id": 7, "name": "Ada"}
+    page = ask("retrieve", describe(meta=NAMES, row=row, label="name", title="People"))
+    assert (page.one("title").text, page.one("h1").text) == ("Ada \N{EN DASH} People", "Ada")
+
+
 def test_a_conflict_shows_both_values() -> None:
     fields = (Field("a"), Field("b"), Field("c"), Field("d", "binary"), Field("e"))
     conflict = {"a": "theirs\n", "b": None, "c": "", "d": "AAAA"}

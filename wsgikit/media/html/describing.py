@@ -24,6 +24,8 @@ class Column:
     nullable: bool = True
     required: bool = False
     writable: bool = True
+    has_default: bool = False
+    default: None = None
     hint: str = ""
     multiline: bool = False
     references: None = None

@@ -24,7 +24,7 @@ Show: TypeAlias = Any
 HELPERS = (
     *("request", "value", "action", "told", "static", "url_for", "format_url", "slot"),
     *("show", "stored", "table_rows", "cells", "kind_of", "name_of", "complaints", "row_id"),
-    *("filter_control", "control", "field_id", "mistakes", "enctype"),
+    *("filter_control", "control", "field_id", "fills_in", "mistakes", "enctype"),
     *("_", "ngettext", "number_text", "how_many", "cut_text", "say"),
 )
 
@@ -335,7 +335,8 @@ class Helpers:
         name, errors = self.field_id(field), self._context["errors"].get(field.name)
         conflict = self._context["conflict"] or ()
         changed = field.name in (self.told.changed or ())
-        notes = {"error": errors, "hint": field.hint, "changed": changed}
+        filled = self.fills_in(field)
+        notes = {"error": errors, "hint": field.hint, "filled": filled, "changed": changed}
         notes["conflict"] = field.name in conflict
         shown = [f"{name}-{note}" for note, is_there in notes.items() if is_there]
         attributes = {
@@ -354,6 +355,10 @@ class Helpers:
             language=self._language,
             choices=(self.told.choices or {}).get(field.name),
         )
+
+    def fills_in(self, field: Any) -> bool:
+        """Whether the store gives a new row a value that the form does not know."""
+        return bool(self.action == "get_new_form" and field.has_default and field.default is None)
 
     def mistakes(self) -> Iterator[tuple[Any, str]]:
         """Give each message of a form, with its field if the form shows that."""
