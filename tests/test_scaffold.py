@@ -208,6 +208,18 @@ def test_a_model_view_serves_its_table_from_anywhere(type: str, project: Path) -
     assert not (elsewhere / "database.db").exists()
 
 
+@pytest.mark.parametrize("type", ["html", "html,json"])
+def test_people_import_and_tick_rows_in_a_model_view(type: str, project: Path) -> None:
+    add_model_view("employees", type, directory=project)
+    create = "import dbconfig, models.employees as m; m.table.create(dbconfig.engine)"
+    fill = "c = dbconfig.engine.connect(); c.execute(m.table.insert().values(name='Ada'))"
+    run(project, "-c", f"{create}; {fill}; c.commit()")
+    (page,) = ask(project, "/employees/")
+    assert 'href="/employees/;import_form"' in page
+    assert 'aria-label="Tick Ada"' in page or 'aria-label="Tick 1"' in page
+    assert ">CSV</a>" in page
+
+
 def test_the_templates_of_a_model_view_are_the_projects_own(project: Path) -> None:
     add_model_view("employees", directory=project)
     template = project / "templates/employees/list.html"
