@@ -1,5 +1,6 @@
 """The home page: how large the collections are, what they are, and the search over all of them."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,50 @@ def test_home_tells_what_there_is_and_how_large_it_is(site: Site, model: Any) ->
         }
         for title, n in (("cities", 5), ("countries", 2))
     ]
+
+
+def lost() -> tuple[Dispatcher, Home]:
+    app = Dispatcher(not_found=lambda *call: home.not_found(*call))
+    home = Home(app, media=HTML())
+    return app, home
+
+
+def test_what_leads_nowhere_has_a_way_home() -> None:
+    app, home = lost()
+    app.add("/start/", home)
+    environ: Any = {"SCRIPT_NAME": "/a b", "HTTP_ACCEPT": HTML_FIRST}
+    answer = Request.blank("/x/y", environ=environ).get_response(app)
+    assert answer.status_int == 404
+    assert '<a href="/a%20b/start/" dir="auto">Home</a>' in answer.text
+    assert "There is nothing at this URL." in answer.text
+    [style] = re.findall(r'"/a%20b(/x/y\?format=css&amp;v=\w+)"', answer.text)
+    css = Request.blank(style.replace("&amp;", "&"), environ=environ).get_response(app)
+    assert (css.status_int, css.content_type) == (200, "text/css")
+    for method in ("GET", "POST"):
+        answer = Request.blank("/x", method=method, accept="application/json").get_response(app)
+        assert (answer.status_int, answer.content_type) == (404, "application/problem+json")
+
+
+def test_what_leads_nowhere_may_be_without_a_home() -> None:
+    app, _home = lost()
+    answer = Request.blank("/x", accept=HTML_FIRST).get_response(app)
+    assert answer.status_int == 404
+    assert '<span aria-current="page" dir="auto">Home</span>' in answer.text
+
+
+def test_what_is_wrong_with_a_search_has_a_way_back() -> None:
+    app, home = lost()
+    app.add("/start/", home)
+    answer = Request.blank("/start/?q=%ff", accept=HTML_FIRST).get_response(app)
+    assert answer.status_int == 400
+    assert '<a href="/start/" dir="auto">Home</a>' in answer.text
+
+
+def test_a_database_that_is_reflected_has_a_way_home(tmp_path: Path) -> None:
+    app = reflect(sa.create_engine(f"sqlite:///{tmp_path / 'd.db'}"))
+    answer = Request.blank("/nowhere/", accept=HTML_FIRST).get_response(app)
+    assert answer.status_int == 404
+    assert '<a href="/" dir="auto">Home</a>' in answer.text
 
 
 def test_there_is_no_way_to_the_home_page_on_itself() -> None:

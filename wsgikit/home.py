@@ -25,6 +25,9 @@ rest, too.  Both follow what is mounted inside: other dispatchers, and the views
 listed if its route has a name.
 Where the dispatcher has a `wsgikit.openapi.OpenAPI`, both lead programs to it.
 
+`Home.not_found` answers a path that leads nowhere as the other pages look, with the way home:
+``Dispatcher(not_found=lambda *call: home.not_found(*call))``.
+
 Routes are read as plain data, at each request; an application takes part by what it has:
 ``walk()`` (a dispatcher), ``names()`` (views by name), ``title``, ``media`` and ``actions`` (a
 collection).  Reads ``wsgikit.url``, to know where the dispatcher is mounted; writes
@@ -48,7 +51,13 @@ from urllib.parse import parse_qsl, quote, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob import Request, Response
-from webob.exc import HTTPBadRequest, HTTPException, HTTPMethodNotAllowed, HTTPNoContent
+from webob.exc import (
+    HTTPBadRequest,
+    HTTPException,
+    HTTPMethodNotAllowed,
+    HTTPNoContent,
+    HTTPNotFound,
+)
 
 from wsgikit.media import Media, MediaType, asset, media_types, negotiate, problem, respond
 from wsgikit.uri import PatternError, URIPattern
@@ -121,8 +130,28 @@ class Home:
         try:
             response = self._answer(request, entries, media, self._description(ways, prefix))
         except HTTPException as error:
-            response = problem(request, error, [m for m in media if m is not _PAGE])
+            response = self._problem(request, error, media, request.path)
         return response(environ, start_response)
+
+    def not_found(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer 404 as a page like the others, with the way home."""
+        request = Request(environ)
+        pattern = next((r.pattern for r in self.dispatcher.routes if r.app is self), None)
+        prefix = quote(request.script_name).rstrip("/")
+        here = None if pattern is None else _join(prefix, pattern)
+        media = self._media(find_entries(self.dispatcher.walk()))
+        response = asset(request, media)
+        if response is None:
+            error = HTTPNotFound("There is nothing at this URL.")
+            response = self._problem(request, error, media, here)
+        return response(environ, start_response)
+
+    def _problem(
+        self, request: Request, error: HTTPException, media: Sequence[MediaType], here: str | None
+    ) -> Response:
+        way = [{"text": "Home", "href": here}]
+        request.environ["wsgikit.crumbs"] = lambda _request: way
+        return problem(request, error, [m for m in media if m is not _PAGE])
 
     def _is_about(self, way: Sequence[Any]) -> bool:
         """Say whether a route leads to something about the dispatcher, such as this page."""

@@ -91,7 +91,7 @@ def reflect(
     Raises:
         wsgikit.model.UnavailableError: If the database cannot be reached.
     """
-    app = Reflected(redirect_slashes=True)
+    app = Reflected(redirect_slashes=True, not_found=lambda *call: start.not_found(*call))
     media = [HTML(), JSON, CSV, NDJSON]
     tables = read_tables(engine, progress)
     title = title or str(engine.url.database or "Database")
@@ -99,7 +99,8 @@ def reflect(
     home, openapi = (
         None if name in [found.name for found in tables] else name for name in ("home", "openapi")
     )
-    app.add("/", Home(app, title, media[0]), name=home)
+    start = Home(app, title, media[0])
+    app.add("/", start, name=home)
     app.add("/openapi.json", OpenAPI(app, title=title), name=openapi)
     app.findings = [_add(app, found, engine, media, write) for found in tables]
     return app
