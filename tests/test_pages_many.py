@@ -925,8 +925,10 @@ def test_a_large_file_is_to_be_chosen_again(pages: Pages, monkeypatch: pytest.Mo
 
 
 def test_a_file_has_its_bounds(pages: Pages) -> None:
-    response = send(pages, file=("x.csv", b"x" * (importing.MAX_FILE * 4 // 3 + 2**17)))
-    assert response.status_int == 413
+    large = ("x.csv", b"x" * (importing.MAX_FILE * 4 // 3 + 2**17))
+    assert send(pages, "application/json", file=large).status_int == 413
+    assert send(pages, file=large).status_int == 413
+    assert [m["detail"] for m in pages.seen["mistakes"]] == ["The file has more than 10 MB."]
     # Other forms keep to theirs.
     assert pages.post("/cities/", {"name": "x" * 2**21}).status_int == 413
 

@@ -244,14 +244,13 @@ def _form(app: "ModelCollection", request: Request, model: Any) -> dict[str, Any
 
 def answer(app: "ModelCollection", request: Request, model: Any) -> Response:
     """Answer a file: with a preview, or with its import."""
-    form = parse_body(request, _with_room(app.media))
     try:
+        form = parse_body(request, _with_room(app.media))
         sent = read_import(form, kinds_of(app.media), model.fields)
-    except ParseError as error:
+    except (ParseError, exc.HTTPRequestEntityTooLarge) as error:
         if not app.is_page(request):
             raise
-        app.describe_page(request, model, _form(app, request, model) | _wrong(error, {}))
-        return respond({}, request, app.pages, 400)
+        return _ask_again(app, request, model, error)
     try:
         # Rolled back, it is the same in all but what is kept.
         written = transact(model, sent.store, rollback=not sent.confirmed)
@@ -269,6 +268,17 @@ def answer(app: "ModelCollection", request: Request, model: Any) -> Response:
     response = exc.HTTPSeeOther(location=app.url(request))
     flashes.say_count(response, request, app.url(request), "imported", written.count)
     return response
+
+
+def _ask_again(
+    app: "ModelCollection", request: Request, model: Any, error: ParseError | exc.HTTPException
+) -> Response:
+    """Ask for another file, if this one cannot even be looked at."""
+    status = 400
+    if isinstance(error, exc.HTTPRequestEntityTooLarge):
+        status, error = 413, ParseError(f"The file has more than {MAX_FILE // 2**20} MB.")
+    app.describe_page(request, model, _form(app, request, model) | _wrong(error, {}))
+    return respond({}, request, app.pages, status)
 
 
 def _with_room(media: Iterable[MediaType]) -> Sequence[MediaType]:

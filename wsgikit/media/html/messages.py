@@ -180,6 +180,7 @@ TEXTS = (
     "Something follows the quote at the end of a cell.",
     "The body is empty; CSV with a header line was expected.",
     "The CSV has no header line, which names the columns.",
+    "The file has more than {most} MB.",
     "The file has no rows.",
     "The file has no such column.",
     "The file is empty.",
