@@ -47,6 +47,12 @@ def test_an_airport_is_a_row_with_a_reference_to_its_country(app: WSGIApplicatio
     assert get(app, f"/countries/{airport['country']}").json["name"] == "Switzerland"
 
 
+def test_an_address_with_a_mistake_leads_home(app: WSGIApplication) -> None:
+    found = get(app, "/airport/LSZH", "text/html")
+    assert found.status_int == 404
+    assert '<a href="/" dir="auto">Home</a>' in found.text
+
+
 def test_the_same_url_is_a_page_for_people_that_links_the_country(app: WSGIApplication) -> None:
     response = get(app, "/airports/LSZH", "text/html")
     assert response.content_type == "text/html"

@@ -86,8 +86,9 @@ airports = Table(
 def make_app(engine: sa.Engine) -> SecurityHeaders:
     """Return the application: two collections, what finds them, and what describes them."""
     media = [HTML(), JSON, CSV, NDJSON, Atom]
-    app = Dispatcher(redirect_slashes=True)
-    app.add("/", Home(app, title="Airports of the world"), name="home")
+    app = Dispatcher(redirect_slashes=True, not_found=lambda *call: home.not_found(*call))
+    home = Home(app, title="Airports of the world")
+    app.add("/", home, name="home")
     app.add("/openapi.json", OpenAPI(app, title="Airports of the world"), name="openapi")
     for table in (airports, countries):
         collection = ModelCollection(
