@@ -559,3 +559,32 @@ def test_only_so_many_plans_are_kept(sqlite_engine: sa.Engine) -> None:
         operator = "gt" if count & 128 else "gte"
         assert len(ids(model, f"fields={fields}&sort={sort}&id__{operator}=0")) == 5
     assert len(model._prepared.plans._plans) == MAX_PLANS
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ({"id__gt": 0}, 60),
+        ({"author.name": "a"}, 7),
+        ({"sequel.sequel.id": 1}, 4),
+    ],
+)
+def test_statements_that_take_much_memory_are_not_kept(
+    sqlite_engine: sa.Engine, part: Any, kept: int
+) -> None:
+    """A client chooses their shapes: without this, a few requests would fill any memory."""
+    books = Library(sqlite_engine)
+    model = books.model(books.books)
+    compiled = sqlite_engine._compiled_cache  # type: ignore[attr-defined]
+    for number, more in ((kept, 1), (kept + 1, 0)):
+        plans, statements = len(model._prepared.plans._plans), len(compiled)
+        query = parse_query("", {"or": [part] * number})
+        assert model.list(query) == model.list(query)
+        assert len(model._prepared.plans._plans) == plans + more
+        assert len(compiled) == statements + more
+    assert [*model.stream(query)] == [*model.list(query).data]
+    assert len(compiled) == statements
+    model.update_where(query, {"title": "Z"}, 10)
+    assert len(compiled) == statements
+    model.list(parse_query("q=" + "+".join(map(str, range(50)))))
+    assert len(model._prepared.plans._plans) == plans

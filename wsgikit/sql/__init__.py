@@ -77,7 +77,7 @@ __all__ = ["FoundTable", "TableModel", "field_of", "read_tables"]
 SEARCHED = 10
 
 #: Copies of a model that lead to others, by the foreign keys that do.
-MAX_REFERRING = 100
+MAX_REFERRING = 10
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -366,7 +366,8 @@ class TableModel:
 
         A model of another table than the foreign key's is not followed.
         """
-        names, targets = tuple(references), [*references.values()]
+        names = tuple(sorted(references))
+        targets = [references[name] for name in names]
         known, copy = self._referring.get(names, ((), self))
         if len(known) != len(targets) or any(map(is_not, known, targets)):
             copy = self._changed()

@@ -15,6 +15,7 @@ followed is an EXISTS on the rows that the referenced model shows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from wsgikit.sql.statements import Statements
 
 Shape: TypeAlias = tuple[Any, ...]
+
+#: The size of a filter whose statement is kept for the next query: that many tests.  A test takes
+#: some 4 kB, and each foreign key on its way as much as `STEP` of them.
+MAX_KEPT = 60
+STEP = 7
+
+KEPT: Mapping[str, Any] = MappingProxyType({})
+NOT_KEPT: Mapping[str, Any] = MappingProxyType({"compiled_cache": None})
 
 #: Values of one query: SQLite takes 32,766 parameters, and a statement may name each twice.
 MAX_VALUES = 10_000
@@ -68,6 +77,22 @@ def bind_filter(selection: Selection, statements: "Statements") -> Filter:
     if binder.number > MAX_VALUES:
         raise QueryError("", f"A query has at most {MAX_VALUES:,} values.")
     return Filter(shape, binder.parameters)
+
+
+def options_of(shape: Shape) -> Mapping[str, Any]:
+    """Give the options to execute a statement with a filter: a large one is not kept.
+
+    A client chooses what it asks; 200 statements of 200 tests would take gigabytes.
+    """
+    return KEPT if _size(shape) <= MAX_KEPT else NOT_KEPT
+
+
+def _size(shape: Shape) -> int:
+    if shape[0] == "test":
+        return 1 + STEP * len(shape[1])
+    if shape[0] == "words":
+        return len(shape[1]) * len(shape[2])
+    return sum(map(_size, shape[1]))
 
 
 class _Binder:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from wsgikit.sql.statements import Statements
 
 #: What reads the rows of a statement one after the other (`wsgikit.sql.streams.Stream`).
-Reader: TypeAlias = Callable[[sa.Select[Any], Mapping[str, Any]], Generator[Sequence[Any]]]
+Reader: TypeAlias = Callable[
+    [sa.Select[Any], Mapping[str, Any], Mapping[str, Any]], Generator[Sequence[Any]]
+]
 
 #: Rows that are looked up by key in one statement; no page has more, unless it was made so.
 MAX_KEYS = 1000
@@ -220,7 +222,7 @@ class Lists:
         while True:
             plan = self._plans.find(shape, careful=careful, wide=wide)
             try:
-                with closing(read(plan.statement, request.parameters)) as rows:
+                with closing(read(plan.statement, request.parameters, plan.options)) as rows:
                     for values in islice(rows, done, None):
                         yield plan.row(values)
                         done += 1
@@ -236,8 +238,10 @@ class Lists:
         while True:
             plan = self._plans.find(shape, careful=careful, wide=wide)
             try:
-                found = connection.execute(plan.statement, parameters).all()
-                return plan, [(values, plan.row(values)) for values in found]
+                result = connection.execute(
+                    plan.statement, parameters, execution_options=plan.options
+                )
+                return plan, [(values, plan.row(values)) for values in result.all()]
             except READING_ERRORS as error:
                 if shape.place is not None and _is_refused(error):
                     raise foreign_cursor() from error

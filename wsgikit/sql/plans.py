@@ -21,7 +21,7 @@ from wsgikit.model import SORTABLE, Row
 from wsgikit.model.paging import COUNT_BOUND
 from wsgikit.sql.cells import Column, Loader, column_of
 from wsgikit.sql.comparing import Condition
-from wsgikit.sql.conditions import NO_FILTER, Conditions, Shape
+from wsgikit.sql.conditions import KEPT, NO_FILTER, Conditions, Shape, options_of
 from wsgikit.sql.ordering import OrderColumn, Segment, order_column, row_number, segments
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Plan:
         joined: "Sequence[Joined]" = (),
     ) -> None:
         self.statement = statement
+        #: How it is executed.
+        self.options = KEPT
         self._careful = careful
         self._names = [column.field.name for column in columns]
         loads = ((c.field.name, c.careful_load if careful else c.load) for c in columns)
@@ -183,11 +185,16 @@ class Plans:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._build(shape, careful, wide)
-            with self._lock:
-                if len(self._plans) >= MAX_PLANS:
-                    self._plans.pop(next(iter(self._plans)))  # the oldest
-                self._plans[key] = plan
+            plan.options = options_of(shape.filter)
+            if plan.options is KEPT:
+                self._keep(key, plan)
         return plan
+
+    def _keep(self, key: tuple[ListShape, bool, bool], plan: Plan) -> None:
+        with self._lock:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.pop(next(iter(self._plans)))  # the oldest
+            self._plans[key] = plan
 
     # -- order ---------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ locked first, and looked for again after the change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from sqlalchemy import exc
 from wsgikit.model import LimitError, Row, StoreError, ValidationError, resolve
 from wsgikit.query import Query
 from wsgikit.sql.bulk import BATCH
-from wsgikit.sql.conditions import Conditions, Shape, bind_filter
+from wsgikit.sql.conditions import Conditions, Shape, bind_filter, options_of
 from wsgikit.sql.faults import MIXED_CHARACTERS, code_of
 from wsgikit.sql.sessions import Transaction
 from wsgikit.sql.statements import key_in
@@ -112,13 +112,15 @@ class Selected:
         """Execute what is built around the condition."""
         self.transaction.renew()
         parameters = {**self.filter.parameters, **parameters}
+        options = options_of(self.filter.shape)
+        execute = partial(self.connection.execute, parameters=parameters, execution_options=options)
         try:
-            return self.connection.execute(build(self._where), parameters)
+            return execute(build(self._where))
         except exc.DBAPIError as error:
             if self.wide or code_of(error)[0] not in MIXED_CHARACTERS:
                 raise
         self.wide = True
-        return self.connection.execute(build(self._where), parameters)
+        return execute(build(self._where))
 
     @property
     def _where(self) -> sa.ColumnElement[bool]:

@@ -42,11 +42,12 @@ class Stream:
         self.own = own
 
     def __call__(
-        self, statement: sa.Select[Any], parameters: Mapping[str, Any]
+        self, statement: sa.Select[Any], parameters: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Generator[sa.Row[Any]]:
         """Read the rows of a statement; close the iterator to end it early."""
         connection = self.transaction.connection
-        with connection.execute(statement, parameters, execution_options=self._options) as rows:
+        options = {**options, **self._options}
+        with connection.execute(statement, parameters, execution_options=options) as rows:
             try:
                 for chunk in rows.partitions(CHUNK):
                     yield from chunk
