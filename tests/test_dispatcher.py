@@ -912,6 +912,32 @@ def test_views_found_by_name_are_places() -> None:
     assert places(app, "/ask/") == {"one": "/one/", "two": "/two/"}
 
 
+def test_an_application_is_a_place_under_its_own_name_unless_a_route_has_that() -> None:
+    class Named:
+        def __init__(self, name: Any) -> None:
+            self.name = name
+
+        __call__ = staticmethod(echo)
+
+    app = Dispatcher()
+    app.add("/ask/", asking)
+    for path, own, name in (
+        ("/a/", "things", None),
+        ("/b/", "things", None),
+        ("/c/", "people", "staff"),
+        ("/d/", "taken", None),
+        ("/e/", "other", "taken"),
+        ("/f/", "", None),
+        ("/g/", 7, None),
+        ("/{x}/h/", "below", None),
+    ):
+        app.add(path, Named(own), name=name)
+    app.add_regex("/i/", Named("unwritable"))
+    assert places(app, "/ask/") == {
+        "taken": "/e/", "staff": "/c/", "things": "/a/", "people": "/c/", "other": "/e/",
+    }  # fmt: skip
+
+
 def test_what_is_at_a_url_is_found_without_calling_it() -> None:
     outer, _inner = site()
     app, environ = reached(
