@@ -93,6 +93,14 @@ def test_what_leads_nowhere_has_a_way_home() -> None:
         assert (answer.status_int, answer.content_type) == (404, "application/problem+json")
 
 
+def test_what_leads_nowhere_further_inside_has_a_way_home_too() -> None:
+    app, home = lost()
+    app.add("/start/", home, name="home")
+    app.add("/inside/{place:word}", lambda *call: home.not_found(*call))
+    request = Request.blank("/inside/nowhere", base_url="http://localhost/at", accept="text/html")
+    assert 'href="/at/start/"' in request.get_response(app).text
+
+
 def test_what_leads_nowhere_may_be_without_a_home() -> None:
     app, _home = lost()
     answer = Request.blank("/x", accept=HTML_FIRST).get_response(app)

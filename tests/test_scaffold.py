@@ -208,6 +208,17 @@ def test_a_model_view_serves_its_table_from_anywhere(type: str, project: Path) -
     assert not (elsewhere / "database.db").exists()
 
 
+def test_a_mistyped_address_leads_home(project: Path) -> None:
+    program = (
+        "from dispatcher import app\n"
+        "from webob import Request\n"
+        "for path in ['/nosuchview/', '/no/such/place']:\n"
+        "    print(Request.blank(path, accept='text/html').get_response(app))\n"
+    )
+    pages = run(project, "-W", "ignore", "-c", program)
+    assert (pages.count("404 Not Found"), pages.count('href="/" dir="auto">Home')) == (2, 2)
+
+
 @pytest.mark.parametrize("type", ["html", "html,json"])
 def test_people_import_and_tick_rows_in_a_model_view(type: str, project: Path) -> None:
     add_model_view("employees", type, directory=project)

@@ -136,9 +136,14 @@ class Home:
     def not_found(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer 404 as a page like the others, with the way home."""
         request = Request(environ)
-        pattern = next((r.pattern for r in self.dispatcher.routes if r.app is self), None)
-        prefix = quote(request.script_name).rstrip("/")
-        here = None if pattern is None else _join(prefix, pattern)
+        routes = (r for r in self.dispatcher.routes if r.app is self and r.pattern is not None)
+        route = next(routes, None)
+        if route is not None and route.name:
+            # Asked by a route of the dispatcher, too, to which more of the path belongs.
+            here: str | None = self.dispatcher.url_for(route.name, environ)
+        else:
+            prefix = quote(request.script_name).rstrip("/")
+            here = None if route is None else _join(prefix, route.pattern)
         media = self._media(find_entries(self.dispatcher.walk()))
         response = asset(request, media)
         if response is None:
