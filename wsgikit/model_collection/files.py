@@ -42,9 +42,9 @@ def answer(app: "ModelCollection", request: Request, model: Any, id: str) -> Res
     picture = picture_type(body)
     ending = ".bin" if picture is None else "." + picture.removeprefix("image/")
     filename = _ODD.sub("_", f"{app.title}-{id}-{name}")[:100] + ending
-    if "," in request.headers.get("Range", ""):
-        # RFC 9110 14.2: a server may ignore it. WebOb would answer the first of the parts.
-        del request.headers["Range"]
+    if request.method == "HEAD" or "," in request.headers.get("Range", ""):
+        # RFC 9110 14.2: only for GET, and a server may ignore it; WebOb answers the first part.
+        request.headers.pop("Range", None)
     lines = [
         ("Content-Type", picture or "application/octet-stream"),
         ("Content-Length", str(len(body))),
