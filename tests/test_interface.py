@@ -845,8 +845,10 @@ def test_everything_works_by_keyboard(visitor: Visitor, airports: str) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("form.filters")).to_be_visible()
     if visitor.way.script:
+        page.keyboard.press("Tab")
         page.keyboard.press("Escape")
         expect(page.locator("form.filters")).to_be_hidden()
+        expect(page.locator("summary", has_text="Filters")).to_be_focused()
     tab_to(page, page.get_by_role("link", name="NZQN"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Queenstown International Airport")

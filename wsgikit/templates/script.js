@@ -1,6 +1,5 @@
 // What makes the pages quicker to use. Everything works without it.
 const each = (what, work, where = document) => where.querySelectorAll(what).forEach(work);
-
 // A box in the heading ticks all rows of the page, and the bar below says how many are ticked.
 each("form.many", form => {
   const boxes = [...form.querySelectorAll("tbody .tick input")], head = form.querySelector("thead .tick");
@@ -24,17 +23,18 @@ each("input[data-find]", input => {
     timer = typed && !picked && setTimeout(async () => {
       const answer = await fetch(input.dataset.find + encodeURIComponent(typed));
       const rows = answer.ok ? (await answer.json()).data.map(Object.values) : [];
-      const options = rows.map(([value, label]) => new Option(label ?? "", value));
-      if (typed === input.value) input.list.replaceChildren(...options);
+      if (typed === input.value) input.list.replaceChildren(...rows.map(([value, label]) => new Option(label ?? "", value)));
     }, 150);
   });
 });
 
 // A second click does not send again; an address says only what was filled in; Escape closes what is open.
 let last = {};
-addEventListener("submit", e => {
-  if (last.submitter === e.submitter && e.timeStamp - last.timeStamp < 5e3) e.preventDefault(); else last = e;
-});
+addEventListener("submit", e =>
+  last.submitter === e.submitter && e.timeStamp - last.timeStamp < 5e3 ? e.preventDefault() : last = e);
 addEventListener("formdata", ({ target: { method }, formData }) => method === "get" && [...formData].forEach(
   ([name, text]) => text || /__(eq|ne)$/.test(name) || formData.delete(name)));
-addEventListener("keydown", ({ key }) => key === "Escape" && each("details[open]", box => { box.open = false; }));
+addEventListener("keydown", ({ key }) => key === "Escape" && each("details[open]", box => {
+  if (box.matches(":focus-within")) box.querySelector("summary").focus();
+  box.open = false;
+}));
