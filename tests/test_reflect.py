@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine
+from sqlalchemy import __version__ as sqlalchemy
 from webob import Request, Response
 
 from wsgikit.model import UnavailableError
@@ -155,6 +156,7 @@ def test_a_table_of_any_name_is_served(name: str) -> None:
     assert f'href="{href}"' in ask(app, "/?format=html").text
 
 
+@pytest.mark.skipif(sqlalchemy < "2.1", reason="SQLAlchemy 2.0 cannot quote an empty name")
 def test_a_table_without_a_name_is_served() -> None:
     engine = create_engine("sqlite://")
     run(engine, 'CREATE TABLE "" (id INTEGER PRIMARY KEY)', 'INSERT INTO "" VALUES (7)')
