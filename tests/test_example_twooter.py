@@ -217,9 +217,11 @@ class Person:
     @property
     def worker(self) -> int:
         """The process at the other end, by the inode of its socket."""
-        ours = self.client.eio.ws.sock.getsockname()[1]
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        inode = next(f[9] for f in map(str.split, lines) if f[2].endswith(f":{ours:04X}"))
+        socket = self.client.eio.ws.sock
+        ends = [f":{socket.getpeername()[1]:04X}", f":{socket.getsockname()[1]:04X}", "01"]
+        lines = map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+        # Local and remote address, and state: those that are closed stay for a while (proc(5)).
+        inode = next(f[9] for f in lines if [f[1][-5:], f[2][-5:], f[3]] == ends)
         for link in Path("/proc").glob("[0-9]*/fd/*"):
             try:
                 if os.readlink(link) == f"socket:[{inode}]":
