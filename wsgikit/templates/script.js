@@ -23,7 +23,7 @@ each("input[data-find]", input => {
     timer = typed && !picked && setTimeout(async () => {
       const answer = await fetch(input.dataset.find + encodeURIComponent(typed));
       const rows = answer.ok ? (await answer.json()).data.map(Object.values) : [];
-      if (typed === input.value) input.list.replaceChildren(...rows.map(([value, label]) => new Option(label ?? "", value)));
+      if (typed === input.value) input.list.replaceChildren(...rows.map(([id, name]) => new Option(name ?? "", id)));
     }, 150);
   });
 });
